@@ -1,0 +1,42 @@
+package netstate
+
+// Limit is something that a snapshot does not show and a reader of it must
+// know about.
+type Limit struct {
+	Kind LimitKind `json:"kind"`
+	// What is missing, as a noun phrase: "the owner of socket 91234".
+	What string `json:"what"`
+	// Why it is, as a clause: "it belongs to root".
+	Why string `json:"why"`
+	// Inodes are the sockets that it is about; empty for all.
+	Inodes []uint64 `json:"inodes,omitempty"`
+}
+
+// LimitKind classifies limits by what would lift them.
+type LimitKind string
+
+// The kinds of limit.
+const (
+	// LimitOwners: the owners of the sockets in Inodes may be processes
+	// that the reader was not permitted to look into.
+	LimitOwners LimitKind = "owners"
+	// LimitOptions: the options of a socket could not be read from its owner.
+	LimitOptions LimitKind = "options"
+	// LimitBound: the kernel does not list sockets that are bound and
+	// neither listen nor are connected (Linux before 6.8).
+	LimitBound LimitKind = "bound-sockets"
+	// LimitSource: the best source was refused, and a poorer one was read.
+	LimitSource LimitKind = "source"
+	// LimitProcess: facts about a process could not be read.
+	LimitProcess LimitKind = "process"
+	// LimitPolicy: a setting of the system could not be read.
+	LimitPolicy LimitKind = "policy"
+	// LimitProbe: a bind could not be tried.
+	LimitProbe LimitKind = "probe"
+	// LimitPath: a path could not be looked at.
+	LimitPath LimitKind = "path"
+	// LimitUnstable: the sockets changed faster than they could be read.
+	LimitUnstable LimitKind = "unstable"
+	// LimitUnsupported: this system has no source for it yet.
+	LimitUnsupported LimitKind = "unsupported"
+)

@@ -1,0 +1,86 @@
+package netstatetest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// namespaceVariable is set in the environment of a test binary that already
+// runs in a network namespace of its own.
+const namespaceVariable = "PORTDOC_TEST_NAMESPACE"
+
+// Main runs a package's tests in a private network namespace with its
+// loopback up, and as an ordinary user in a user namespace, where the user
+// looks like root. The test binary is started a second time for that.
+func Main(m *testing.M, roles Roles) {
+	roles.run()
+	if os.Getenv(namespaceVariable) == "" {
+		os.Exit(again())
+	}
+	if err := LoopbackUp(); err != nil {
+		fmt.Fprintln(os.Stderr, "loopback in the test's network namespace:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// Ordinary tells whether the tests run for a user who is not root outside the
+// tests' user namespace.
+func Ordinary() bool { return os.Getenv(namespaceVariable) == "user" }
+
+// again runs this binary in new namespaces and returns its exit status.
+func again() int {
+	command := exec.Command("/proc/self/exe", os.Args[1:]...)
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	command.SysProcAttr = Namespace()
+	kind := "root"
+	if command.SysProcAttr.Cloneflags&syscall.CLONE_NEWUSER != 0 {
+		kind = "user"
+	}
+	command.Env = append(os.Environ(), namespaceVariable+"="+kind)
+	err := command.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "a network namespace for the tests:", err)
+		return 1
+	}
+	return 0
+}
+
+// Namespace makes a command start in a new network namespace, and in a user
+// namespace as well where this process may not do the first alone. The
+// loopback interface in it is down: see [LoopbackUp].
+func Namespace() *syscall.SysProcAttr {
+	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() == 0 {
+		return attributes
+	}
+	attributes.Cloneflags |= syscall.CLONE_NEWUSER
+	attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	return attributes
+}
+
+// LoopbackUp brings the loopback interface of this network namespace up. A
+// role that was started with [Namespace] calls it first.
+func LoopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
+}

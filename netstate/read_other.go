@@ -1,0 +1,7 @@
+//go:build !linux
+
+package netstate
+
+import "context"
+
+func read(context.Context, *Snapshot) error { return ErrUnsupported }

@@ -1,0 +1,432 @@
+package netstate
+
+import (
+	"net/netip"
+	"time"
+)
+
+// SnapshotSchema is the value of [Snapshot.Schema] that this package writes
+// and the only one it reads.
+const SnapshotSchema = "portdoc.snapshot/v1"
+
+// Snapshot is what one machine said about the endpoints that were asked for,
+// at one moment. It is plain data: it can be encoded as JSON and explained
+// later, on any system.
+type Snapshot struct {
+	Schema string    `json:"schema"`
+	Taken  time.Time `json:"taken"`
+	Host   Host      `json:"host"`
+	// Query is what was asked. Sockets of other ports are absent because
+	// nobody asked, not because there are none.
+	Query   Query        `json:"query"`
+	Sockets []Socket     `json:"sockets"`
+	Unix    []UnixSocket `json:"unix_sockets,omitempty"`
+	// Paths has one entry for each unix socket path in the query.
+	Paths     []Path         `json:"paths,omitempty"`
+	Processes []Process      `json:"processes"`
+	Policy    Policy         `json:"policy"`
+	Observed  []BindOutcome  `json:"observed,omitempty"`
+	Ephemeral *EphemeralUse  `json:"ephemeral_use,omitempty"`
+	Kernel    []KernelHolder `json:"kernel_holders,omitempty"`
+	Limits    []Limit        `json:"limits"`
+}
+
+// Host names the machine's system and says how much of it the reader may see.
+type Host struct {
+	// OS is a GOOS value: "linux", "darwin", "windows", "freebsd", ...
+	OS string `json:"os"`
+	// Release is the kernel's own version string.
+	Release string `json:"release"`
+	// Privileged tells whether the reader had the privilege to look into
+	// every process of the system. A container's root may lack it.
+	Privileged bool `json:"privileged"`
+	// User is the reader's name, "" when it has none.
+	User string `json:"user,omitempty"`
+}
+
+// Query says what a snapshot is to be about.
+type Query struct {
+	Endpoints []Endpoint `json:"endpoints"`
+}
+
+// Endpoint is one thing that a program can bind.
+type Endpoint struct {
+	Network Network `json:"network"`
+	// Port and LastPort are the first and last port asked for, inclusive.
+	// Port 0 asks for the use of the whole ephemeral range.
+	Port     uint16 `json:"port,omitempty"`
+	LastPort uint16 `json:"last_port,omitempty"`
+	// Path is the path of a unix socket, or "@" and an abstract name.
+	Path string `json:"path,omitempty"`
+}
+
+// Network is a transport that has ports or paths.
+type Network string
+
+// The networks.
+const (
+	TCP  Network = "tcp"
+	UDP  Network = "udp"
+	Unix Network = "unix"
+)
+
+// State is the name that the Linux kernel has for a socket's state
+// (include/net/tcp_states.h), or [StateBound].
+type State string
+
+// The states of a TCP socket. A UDP socket is UNCONNECTED or ESTABLISHED.
+const (
+	StateListen      State = "LISTEN"
+	StateEstablished State = "ESTABLISHED"
+	StateSynSent     State = "SYN_SENT"
+	StateSynRecv     State = "SYN_RECV"
+	StateFinWait1    State = "FIN_WAIT1"
+	StateFinWait2    State = "FIN_WAIT2"
+	StateTimeWait    State = "TIME_WAIT"
+	StateCloseWait   State = "CLOSE_WAIT"
+	StateLastAck     State = "LAST_ACK"
+	StateClosing     State = "CLOSING"
+	// StateBound is a TCP socket that has a port and neither listens nor is
+	// connected (the kernel's CLOSE, with a local port).
+	StateBound State = "BOUND"
+	// StateUnconnected is a UDP socket that receives from anyone.
+	StateUnconnected State = "UNCONNECTED"
+)
+
+// Family is an address family of the internet protocols.
+type Family string
+
+// The families.
+const (
+	IPv4 Family = "ipv4"
+	IPv6 Family = "ipv6"
+)
+
+// Socket is one socket that has a local port. Sockets without an inode
+// (TIME_WAIT, orphans) are rows of their own.
+type Socket struct {
+	Network Network `json:"network"`
+	// Family is that of the socket, so an IPv4 connection that a dual-stack
+	// listener accepted is "ipv6" with an IPv4-mapped address.
+	Family Family         `json:"family"`
+	Local  netip.AddrPort `json:"local"`
+	// Remote is the zero AddrPort for a socket that has no peer.
+	Remote netip.AddrPort `json:"remote,omitzero"`
+	State  State          `json:"state"`
+	// UID is the user id of the socket's inode: of the process that called
+	// socket(2), or accept(2). Nil where the system does not say
+	// (TIME_WAIT and orphaned FIN_WAIT2 on Linux).
+	UID *uint32 `json:"uid,omitempty"`
+	// Inode is 0 for a socket that no file descriptor can refer to any more,
+	// and for one that waits in a listener's accept queue.
+	Inode uint64 `json:"inode,omitempty"`
+	// Cookie identifies the socket for its whole life; 0 where unknown.
+	Cookie uint64 `json:"cookie,omitempty"`
+	// Device is the interface the socket is bound to (SO_BINDTODEVICE),
+	// "" for none.
+	Device string `json:"device,omitempty"`
+	Timer  *Timer `json:"timer,omitempty"`
+	// Options are those that decide whether an address can be shared. Nil
+	// fields are not known.
+	Options Options `json:"options"`
+	// Origin tells how the socket got its local port.
+	Origin Origin `json:"origin,omitempty"`
+	// ReceiveQueue and SendQueue are bytes, or for a listener the length of
+	// its accept queue and the backlog.
+	ReceiveQueue uint32 `json:"receive_queue,omitempty"`
+	SendQueue    uint32 `json:"send_queue,omitempty"`
+	// CgroupID is the inode number of the cgroup v2 directory in which the
+	// socket was made; Cgroup its path where it was looked up.
+	CgroupID uint64 `json:"cgroup_id,omitempty"`
+	Cgroup   string `json:"cgroup,omitempty"`
+	// Owners are the processes that have the socket open, as far as they
+	// could be seen. See [Limit] before taking none for nobody.
+	Owners []Owner `json:"owners,omitempty"`
+}
+
+// Options are socket options; nil means that the value is not known.
+type Options struct {
+	ReuseAddr *bool `json:"reuseaddr,omitempty"`
+	ReusePort *bool `json:"reuseport,omitempty"`
+	// V6Only is nil also for IPv4 sockets, which have no such option.
+	V6Only *bool `json:"v6only,omitempty"`
+	// Exclusive is SO_EXCLUSIVEADDRUSE (Windows only).
+	Exclusive *bool `json:"exclusive,omitempty"`
+	// Transparent and FreeBind let a socket have an address that is not
+	// local (IP_TRANSPARENT, IP_FREEBIND; Linux only).
+	Transparent *bool `json:"transparent,omitempty"`
+	FreeBind    *bool `json:"freebind,omitempty"`
+}
+
+// Origin is the way in which a socket got its local port.
+type Origin string
+
+// The origins; "" is unknown.
+const (
+	OriginBind    Origin = "bind"
+	OriginConnect Origin = "connect"
+	OriginAccept  Origin = "accept"
+)
+
+// Timer is a kernel timer that is running for a socket.
+type Timer struct {
+	Kind TimerKind `json:"kind"`
+	// RemainingMilliseconds is the time until it fires. For
+	// [TimerTimeWait] the socket is gone then.
+	RemainingMilliseconds int64 `json:"remaining_ms"`
+}
+
+// TimerKind tells what a timer is for.
+type TimerKind string
+
+// The kinds of timer. TimerTimeWait also runs for an orphaned FIN_WAIT2, which
+// Linux keeps as the same kind of small socket as TIME_WAIT.
+const (
+	TimerRetransmit TimerKind = "retransmit"
+	TimerKeepalive  TimerKind = "keepalive"
+	TimerTimeWait   TimerKind = "time-wait"
+	TimerProbe      TimerKind = "probe"
+)
+
+// Owner is a process that has a socket open.
+type Owner struct {
+	PID int `json:"pid"`
+	// FDs are its descriptor numbers, ascending.
+	FDs []int `json:"fds,omitempty"`
+	// CloseOnExec tells whether all of them are closed by exec; nil where
+	// that could not be read.
+	CloseOnExec *bool `json:"close_on_exec,omitempty"`
+	// Waits tells whether a thread waits for this socket.
+	Waits Waits `json:"waits,omitempty"`
+}
+
+// Waits tells whether a process waits for events of a socket.
+type Waits string
+
+// The answers; "" is unknown. WaitsMaybe stands for a running thread, and for
+// poll(2) or a socket call whose descriptor can't be seen.
+const (
+	WaitsYes   Waits = "yes"
+	WaitsMaybe Waits = "maybe"
+	WaitsNo    Waits = "no"
+)
+
+// UnixSocket is one unix socket that is bound to a path or an abstract name.
+type UnixSocket struct {
+	// Path is as it was bound, possibly relative to a directory that is not
+	// known; abstract names start with "@".
+	Path string `json:"path"`
+	// Type is "stream", "dgram" or "seqpacket".
+	Type string `json:"type"`
+	// State is LISTEN, ESTABLISHED, or UNCONNECTED.
+	State State   `json:"state"`
+	UID   *uint32 `json:"uid,omitempty"`
+	Inode uint64  `json:"inode"`
+	// FileDevice and FileInode identify the file it was bound to; both 0 for
+	// abstract names.
+	FileDevice uint64  `json:"file_device,omitempty"`
+	FileInode  uint64  `json:"file_inode,omitempty"`
+	Owners     []Owner `json:"owners,omitempty"`
+}
+
+// Path is what stands at the path of a unix socket in the file system.
+type Path struct {
+	Path string   `json:"path"`
+	Kind PathKind `json:"kind"`
+	// Device and Inode identify the file, by lstat(2).
+	Device uint64  `json:"device,omitempty"`
+	Inode  uint64  `json:"inode,omitempty"`
+	UID    *uint32 `json:"uid,omitempty"`
+	// Modified is when the file was made, for a socket.
+	Modified time.Time `json:"modified,omitzero"`
+	// Connect is what connect(2) answered to a socket of another type: it
+	// never reaches the program that listens. ECONNREFUSED: no socket is
+	// bound to the file in any network namespace. EPROTOTYPE or "ok": one
+	// is. "" where it was not tried.
+	Connect string `json:"connect,omitempty"`
+	// Errno tells why the path could not be looked at, or why nothing could
+	// be made there (ENOENT for a missing directory, EACCES, EROFS, ...).
+	Errno string `json:"errno,omitempty"`
+}
+
+// PathKind is the type of a file.
+type PathKind string
+
+// The kinds of file.
+const (
+	PathAbsent    PathKind = "absent"
+	PathSocket    PathKind = "socket"
+	PathRegular   PathKind = "file"
+	PathDirectory PathKind = "directory"
+	PathSymlink   PathKind = "symlink"
+	PathOther     PathKind = "other"
+	PathUnknown   PathKind = "unknown"
+)
+
+// Process is what is known of a process that has one of the sockets open, or
+// that is named by one that has.
+type Process struct {
+	PID  int `json:"pid"`
+	PPID int `json:"ppid"`
+	// PGID and SID are the process group and the session; 0 where the
+	// system has none.
+	PGID int `json:"pgid,omitempty"`
+	SID  int `json:"sid,omitempty"`
+	// Name is the kernel's short name of it (15 bytes on Linux).
+	Name string `json:"name"`
+	// Command is the argument vector, nil where it could not be read or was
+	// left out of a capture.
+	Command []string `json:"command,omitempty"`
+	// Exe is the executable's path, without the " (deleted)" that Linux
+	// appends; ExeDeleted tells whether it was there.
+	Exe        string    `json:"exe,omitempty"`
+	ExeDeleted bool      `json:"exe_deleted,omitempty"`
+	UID        *uint32   `json:"uid,omitempty"`
+	User       string    `json:"user,omitempty"`
+	Started    time.Time `json:"started,omitzero"`
+	// TTY is the controlling terminal, as "pts/3"; "" for none.
+	TTY   string       `json:"tty,omitempty"`
+	State ProcessState `json:"state"`
+	// StopSignal is the signal that stopped it, as "SIGTSTP", while nobody
+	// has collected it; "" otherwise.
+	StopSignal string `json:"stop_signal,omitempty"`
+	// StoppedFor is for how long a stopped process has not run, in
+	// milliseconds; 0 where unknown.
+	StoppedFor int64 `json:"stopped_for_ms,omitempty"`
+	// Tracer is the process that traces it, also while it runs.
+	Tracer *ProcessRef `json:"tracer,omitempty"`
+	// Shell is the nearest ancestor in the same session that has the same
+	// controlling terminal: the shell whose job it is.
+	Shell *ProcessRef `json:"shell,omitempty"`
+	// Ancestors are the pids of its parent, its parent's parent and so on.
+	Ancestors []int `json:"ancestors,omitempty"`
+	// ParentName is the short name of its parent.
+	ParentName string `json:"parent_name,omitempty"`
+	// Cgroup is its cgroup's path: of v2, else of the v1 hierarchy that is
+	// named in CgroupFrozen or belongs to systemd.
+	Cgroup string `json:"cgroup,omitempty"`
+	// FrozenBy is the directory of the cgroup that freezes it.
+	FrozenBy string `json:"frozen_by,omitempty"`
+	// Unit is the service manager's unit that it belongs to.
+	Unit string `json:"unit,omitempty"`
+	// UserUnit tells that Unit belongs to the user's own service manager.
+	UserUnit bool `json:"user_unit,omitempty"`
+	// Container is the container's id, from the name of its cgroup.
+	Container string `json:"container,omitempty"`
+	// CanListen is false where its program can be shown unable to call
+	// listen(2), nil where nothing can be said.
+	CanListen *bool `json:"can_listen,omitempty"`
+}
+
+// ProcessState is the part of a process's state that matters to its sockets.
+type ProcessState string
+
+// The process states; "" is unknown.
+const (
+	Running ProcessState = "running"
+	Stopped ProcessState = "stopped"
+	Traced  ProcessState = "traced"
+	Frozen  ProcessState = "frozen"
+	Zombie  ProcessState = "zombie"
+)
+
+// ProcessRef names a process.
+type ProcessRef struct {
+	PID  int    `json:"pid"`
+	Name string `json:"name"`
+}
+
+// Policy is what the system lets the reader bind, apart from what is taken.
+// Nil fields could not be read.
+type Policy struct {
+	// UID is the user id that a socket made by the reader would have.
+	UID *uint32 `json:"uid,omitempty"`
+	// BindPrivileged tells whether the reader may bind ports below
+	// UnprivilegedPortStart (CAP_NET_BIND_SERVICE on Linux).
+	BindPrivileged        *bool `json:"bind_privileged,omitempty"`
+	UnprivilegedPortStart *int  `json:"unprivileged_port_start,omitempty"`
+	// EphemeralPorts is the range that port 0 and connect(2) draw from;
+	// ReservedPorts are left out of it.
+	EphemeralPorts *PortRange  `json:"ephemeral_ports,omitempty"`
+	ReservedPorts  []PortRange `json:"reserved_ports,omitempty"`
+	// ExcludedPorts can't be bound at all (Windows), by network.
+	ExcludedPorts map[Network][]PortRange `json:"excluded_ports,omitempty"`
+	// BindV6Only is the default of IPV6_V6ONLY (net.ipv6.bindv6only).
+	BindV6Only *bool `json:"bind_v6only,omitempty"`
+	// NonlocalBind4 and NonlocalBind6 allow addresses that are not local.
+	NonlocalBind4 *bool `json:"nonlocal_bind4,omitempty"`
+	NonlocalBind6 *bool `json:"nonlocal_bind6,omitempty"`
+	// AutobindReuse is net.ipv4.ip_autobind_reuse.
+	AutobindReuse *bool `json:"autobind_reuse,omitempty"`
+	// IPv4 and IPv6 tell whether a socket of the family can be made.
+	IPv4 *bool `json:"ipv4,omitempty"`
+	IPv6 *bool `json:"ipv6,omitempty"`
+	// IPv6Disabled is net.ipv6.conf.all.disable_ipv6: sockets can be made,
+	// and no interface has an address.
+	IPv6Disabled *bool `json:"ipv6_disabled,omitempty"`
+	// Addresses are those of the interfaces that the reader sees.
+	Addresses []InterfaceAddress `json:"addresses,omitempty"`
+}
+
+// PortRange is a range of ports, both ends included.
+type PortRange struct {
+	First uint16 `json:"first"`
+	Last  uint16 `json:"last"`
+}
+
+// Contains tells whether port is in the range.
+func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
+
+// InterfaceAddress is an address of an interface, with its prefix length.
+type InterfaceAddress struct {
+	Interface string       `json:"interface"`
+	Index     int          `json:"index,omitempty"`
+	Prefix    netip.Prefix `json:"prefix"`
+	// Broadcast is the interface's IPv4 broadcast address, if it has one.
+	Broadcast netip.Addr `json:"broadcast,omitzero"`
+}
+
+// BindRequest is a bind(2) that a program would make.
+type BindRequest struct {
+	Network Network `json:"network"`
+	// Address may have a zone; "0.0.0.0" and "::" are the wildcards.
+	Address   netip.Addr `json:"address"`
+	Port      uint16     `json:"port"`
+	ReuseAddr bool       `json:"reuseaddr,omitempty"`
+	ReusePort bool       `json:"reuseport,omitempty"`
+	// V6Only is IPV6_V6ONLY of an IPv6 socket.
+	V6Only bool `json:"v6only,omitempty"`
+	// Exclusive is SO_EXCLUSIVEADDRUSE (Windows).
+	Exclusive bool `json:"exclusive,omitempty"`
+	// Device is SO_BINDTODEVICE, "" for none.
+	Device string `json:"device,omitempty"`
+}
+
+// BindOutcome is what the system answered to a bind that was really made and
+// undone at once.
+type BindOutcome struct {
+	Request BindRequest `json:"request"`
+	// Result is "ok" or the name of an errno, as "EADDRINUSE".
+	Result string `json:"result"`
+}
+
+// EphemeralUse says how much of the ephemeral range is taken.
+type EphemeralUse struct {
+	Network Network `json:"network"`
+	// Available is the number of ports in the range that are not reserved;
+	// Used how many of them some socket has.
+	Available int `json:"available"`
+	Used      int `json:"used"`
+}
+
+// KernelHolder is a part of the kernel that has a port of its own.
+type KernelHolder struct {
+	Network Network `json:"network"`
+	Port    uint16  `json:"port"`
+	// Name says what it is, as "the vxlan device vxlan0".
+	Name string `json:"name"`
+	// Kind is the kind of holder: "vxlan", "nfsd", ...
+	Kind string `json:"kind"`
+	// Device is the network device that made it, "" for none.
+	Device string `json:"device,omitempty"`
+}
