@@ -81,12 +81,13 @@ func initialUserNamespace() bool {
 // descendant of that. For others NS_GET_USERNS gives EPERM (ioctl_nsfs(2),
 // Linux 4.9). A root made by unshare(1) without a new network does not own it.
 func ownsNetwork() (bool, error) {
-	network, err := os.Open("/proc/thread-self/ns/net")
+	const path = "/proc/thread-self/ns/net"
+	network, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false, err
+		return false, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer network.Close()
-	owner, err := unix.IoctlRetInt(int(network.Fd()), unix.NS_GET_USERNS)
+	defer unix.Close(network)
+	owner, err := unix.IoctlRetInt(network, unix.NS_GET_USERNS)
 	if errors.Is(err, unix.EPERM) {
 		return false, nil
 	}
