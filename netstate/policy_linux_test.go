@@ -47,7 +47,12 @@ func init() {
 		refuseSockets(family, syscall.Errno(errno))
 		printJSON(policySnapshot())
 	}
-	roles["policy without proc"] = func(arguments []string) {
+	roles["policy without proc"] = func([]string) {
+		must(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+		must(unix.Mount("none", "/proc", "tmpfs", 0, ""))
+		printJSON(policySnapshot())
+	}
+	roles["policy of strange settings"] = func(arguments []string) {
 		must(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 		must(unix.Mount("none", "/proc/sys", "tmpfs", 0, ""))
 		must(os.MkdirAll("/proc/sys/net/ipv4", 0o755))
@@ -63,7 +68,8 @@ func policySnapshot() *Snapshot {
 	return s
 }
 
-// addAddress gives the loopback interface another address.
+// addAddress gives the loopback interface another address, which is valid at
+// once (IFA_F_NODAD).
 func addAddress(prefix netip.Prefix, broadcast netip.Addr) error {
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
@@ -73,7 +79,7 @@ func addAddress(prefix netip.Prefix, broadcast netip.Addr) error {
 	if prefix.Addr().Is4() {
 		family = unix.AF_INET
 	}
-	request := []byte{family, byte(prefix.Bits()), 0, 0, 0, 0, 0, 0}
+	request := []byte{family, byte(prefix.Bits()), unix.IFA_F_NODAD, 0, 0, 0, 0, 0}
 	binary.NativeEndian.PutUint32(request[4:], uint32(lo.Index))
 	attributes := netlink.NewAttributeEncoder()
 	attributes.Bytes(unix.IFA_LOCAL, prefix.Addr().AsSlice())
@@ -176,14 +182,22 @@ func TestReadPolicyLimits(t *testing.T) {
 	if len(s.Limits) != 1 || s.Limits[0].Kind != LimitPolicy || s.Policy.Addresses != nil {
 		t.Errorf("without netlink: %+v", s)
 	}
+	mounts := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	command := netstatetest.Command("policy without proc")
-	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	command.SysProcAttr = mounts
+	s = ask[Snapshot](t, command)
+	if len(s.Limits) != 2 || s.Policy.BindPrivileged != nil || s.Policy.UnprivilegedPortStart != nil ||
+		len(s.Policy.Addresses) == 0 || s.Host.Privileged {
+		t.Errorf("without /proc: %+v", s)
+	}
+	command = netstatetest.Command("policy of strange settings")
+	command.SysProcAttr = mounts
 	s = ask[Snapshot](t, command)
 	const missing = "net.ipv4.ip_local_port_range, net.ipv4.ip_local_reserved_ports, " +
 		"net.ipv4.ip_unprivileged_port_start, net.ipv6.ip_nonlocal_bind, net.ipv6.bindv6only, " +
 		"net.ipv6.conf.all.disable_ipv6"
 	if len(s.Limits) != 1 || s.Limits[0].What != missing || s.Policy.EphemeralPorts != nil || !*s.Policy.NonlocalBind4 {
-		t.Errorf("without /proc/sys: %+v", s)
+		t.Errorf("of strange settings: %+v", s)
 	}
 }
 
@@ -194,6 +208,9 @@ func TestReadPolicyBindPrivileged(t *testing.T) {
 		command := netstatetest.Command(role)
 		command.SysProcAttr = attributes
 		s := ask[Snapshot](t, command)
+		if s.Host.Privileged && attributes != nil {
+			t.Error("a user namespace's root may not look into every process")
+		}
 		if s.Policy.BindPrivileged == nil {
 			t.Fatalf("%+v", s)
 		}

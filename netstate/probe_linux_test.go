@@ -223,6 +223,17 @@ func TestProbeWithoutFamily(t *testing.T) {
 	}
 }
 
+func TestProbeSocketIsNotInherited(t *testing.T) {
+	fd, err := probeSocket(request(TCP, "127.0.0.1", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); flags != unix.FD_CLOEXEC || err != nil {
+		t.Errorf("flags %#x, %v", flags, err)
+	}
+}
+
 func TestProbeLeavesNothing(t *testing.T) {
 	port := holder{network: TCP, address: "127.0.0.9"}.open(t)
 	requests := append(asked(TCP, "127.0.0.1", port), asked(UDP, "::1", port)...)
