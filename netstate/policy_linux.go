@@ -72,8 +72,8 @@ func effectiveCapabilities() (uint64, error) {
 // initialUserNamespace tells whether user ids mean the same as in the first
 // user namespace (user_namespaces(7)).
 func initialUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(text)), " ") == "0 0 4294967295"
+	text, err := readProc("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(text), " ") == "0 0 4294967295"
 }
 
 // ownsNetwork tells whether this process's capabilities hold in its network
@@ -159,7 +159,7 @@ func readSysctls(s *Snapshot) {
 		if noIPv6 && strings.HasPrefix(setting.path, "ipv6/") {
 			continue
 		}
-		text, err := readSysctl("/proc/sys/net/" + setting.path)
+		text, err := readProc("/proc/sys/net/" + setting.path)
 		if err == nil {
 			err = setting.set(&s.Policy, text)
 		}
@@ -171,9 +171,9 @@ func readSysctls(s *Snapshot) {
 	s.limitPolicy(strings.Join(missing, ", "), failure)
 }
 
-// readSysctl reads a setting in one read(2): the kernel gives a list of ports
-// only to the first, and cuts it off where the buffer ends.
-func readSysctl(path string) (string, error) {
+// readProc reads a small file of /proc in one read(2): the kernel gives a list
+// of ports only to the first, and cuts it off where the buffer ends.
+func readProc(path string) (string, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", &os.PathError{Op: "open", Path: path, Err: err}
