@@ -18,9 +18,13 @@ type Snapshot struct {
 	Host   Host      `json:"host"`
 	// Query is what was asked. Sockets of other ports are absent because
 	// nobody asked, not because there are none.
-	Query   Query        `json:"query"`
-	Sockets []Socket     `json:"sockets"`
-	Unix    []UnixSocket `json:"unix_sockets,omitempty"`
+	Query   Query    `json:"query"`
+	Sockets []Socket `json:"sockets"`
+	// Peers are the sockets at the other end of those in Sockets that nobody
+	// has open any more, as far as they are on this machine. They have other
+	// ports and are never to blame.
+	Peers []Socket     `json:"peers,omitempty"`
+	Unix  []UnixSocket `json:"unix_sockets,omitempty"`
 	// Paths has one entry for each unix socket path in the query.
 	Paths     []Path         `json:"paths,omitempty"`
 	Processes []Process      `json:"processes"`
@@ -115,7 +119,7 @@ type Socket struct {
 	State  State          `json:"state"`
 	// UID is the user id of the socket's inode: of the process that called
 	// socket(2), or accept(2). Nil where the system does not say
-	// (TIME_WAIT and orphaned FIN_WAIT2 on Linux).
+	// (TIME_WAIT, orphaned FIN_WAIT2 and requests in SYN_RECV on Linux).
 	UID *uint32 `json:"uid,omitempty"`
 	// Inode is 0 for a socket that no file descriptor can refer to any more,
 	// and for one that waits in a listener's accept queue.
@@ -161,7 +165,8 @@ type Options struct {
 // Origin is the way in which a socket got its local port.
 type Origin string
 
-// The origins; "" is unknown.
+// The origins; "" is unknown. A socket that was bound before it connected
+// can't be told from one that was not: both are OriginConnect.
 const (
 	OriginBind    Origin = "bind"
 	OriginConnect Origin = "connect"
@@ -410,7 +415,8 @@ type BindOutcome struct {
 	Result string `json:"result"`
 }
 
-// EphemeralUse says how much of the ephemeral range is taken.
+// EphemeralUse says how much of the ephemeral range is taken. A snapshot has
+// that of one network, TCP if the query asks for both.
 type EphemeralUse struct {
 	Network Network `json:"network"`
 	// Available is the number of ports in the range that are not reserved;
