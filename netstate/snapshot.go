@@ -219,16 +219,21 @@ const (
 // UnixSocket is one unix socket that is bound to a path or an abstract name.
 type UnixSocket struct {
 	// Path is as it was bound, possibly relative to a directory that is not
-	// known; abstract names start with "@".
+	// known; abstract names start with "@", and may hold NUL bytes.
 	Path string `json:"path"`
 	// Type is "stream", "dgram" or "seqpacket".
 	Type string `json:"type"`
-	// State is LISTEN, ESTABLISHED, or UNCONNECTED.
+	// State is LISTEN; BOUND for one that does not listen yet; UNCONNECTED
+	// for a datagram socket; or ESTABLISHED for a client that was bound
+	// before it connected. Connections that a listener accepted show its
+	// name too, but do not hold it, and are left out.
 	State State   `json:"state"`
 	UID   *uint32 `json:"uid,omitempty"`
 	Inode uint64  `json:"inode"`
-	// FileDevice and FileInode identify the file it was bound to; both 0 for
-	// abstract names.
+	// FileDevice and FileInode identify the file it was bound to, and equal
+	// Device and Inode of a [Path] that has the same file. Another file
+	// under the same name does not block it. Both are 0 for abstract names
+	// and where the system did not say.
 	FileDevice uint64  `json:"file_device,omitempty"`
 	FileInode  uint64  `json:"file_inode,omitempty"`
 	Owners     []Owner `json:"owners,omitempty"`
@@ -247,7 +252,8 @@ type Path struct {
 	// Connect is what connect(2) answered to a socket of another type: it
 	// never reaches the program that listens. ECONNREFUSED: no socket is
 	// bound to the file in any network namespace. EPROTOTYPE or "ok": one
-	// is. "" where it was not tried.
+	// is. EACCES: that can't be told. "" where it was not tried: only a
+	// socket, and a symbolic link to one, are connected to.
 	Connect string `json:"connect,omitempty"`
 	// Errno tells why the path could not be looked at, or why nothing could
 	// be made there (ENOENT for a missing directory, EACCES, EROFS, ...).
@@ -389,6 +395,9 @@ type InterfaceAddress struct {
 	Prefix    netip.Prefix `json:"prefix"`
 	// Broadcast is the interface's IPv4 broadcast address, if it has one.
 	Broadcast netip.Addr `json:"broadcast,omitzero"`
+	// Tentative is an IPv6 address that can't be bound yet: the system still
+	// looks whether another machine has it, or found that one has.
+	Tentative bool `json:"tentative,omitempty"`
 }
 
 // BindRequest is a bind(2) that a program would make.
