@@ -18,9 +18,12 @@ type Snapshot struct {
 	Host   Host      `json:"host"`
 	// Query is what was asked. Sockets of other ports are absent because
 	// nobody asked, not because there are none.
-	Query   Query        `json:"query"`
-	Sockets []Socket     `json:"sockets"`
-	Unix    []UnixSocket `json:"unix_sockets,omitempty"`
+	Query   Query    `json:"query"`
+	Sockets []Socket `json:"sockets"`
+	// Peers are sockets at the other end of those in Sockets, on this
+	// machine; they are never to blame.
+	Peers []Socket     `json:"peers,omitempty"`
+	Unix  []UnixSocket `json:"unix_sockets,omitempty"`
 	// Paths has one entry for each unix socket path in the query.
 	Paths     []Path         `json:"paths,omitempty"`
 	Processes []Process      `json:"processes"`
