@@ -414,6 +414,11 @@ type BindRequest struct {
 	Exclusive bool `json:"exclusive,omitempty"`
 	// Device is SO_BINDTODEVICE, "" for none.
 	Device string `json:"device,omitempty"`
+	// FreeBind is IP_FREEBIND or IP_TRANSPARENT: the address need not be
+	// local (Linux).
+	FreeBind bool `json:"freebind,omitempty"`
+	// UID is the user whose socket it is; nil for [Policy.UID].
+	UID *uint32 `json:"uid,omitempty"`
 }
 
 // BindOutcome is what the system answered to a bind that was really made and
