@@ -26,13 +26,16 @@ type Snapshot struct {
 	Peers []Socket     `json:"peers,omitempty"`
 	Unix  []UnixSocket `json:"unix_sockets,omitempty"`
 	// Paths has one entry for each unix socket path in the query.
-	Paths     []Path         `json:"paths,omitempty"`
-	Processes []Process      `json:"processes"`
-	Policy    Policy         `json:"policy"`
-	Observed  []BindOutcome  `json:"observed,omitempty"`
-	Ephemeral *EphemeralUse  `json:"ephemeral_use,omitempty"`
-	Kernel    []KernelHolder `json:"kernel_holders,omitempty"`
-	Limits    []Limit        `json:"limits"`
+	Paths     []Path    `json:"paths,omitempty"`
+	Processes []Process `json:"processes"`
+	// Users are the names of the user ids in Sockets and Unix, where the
+	// system has one.
+	Users     map[uint32]string `json:"users,omitempty"`
+	Policy    Policy            `json:"policy"`
+	Observed  []BindOutcome     `json:"observed,omitempty"`
+	Ephemeral *EphemeralUse     `json:"ephemeral_use,omitempty"`
+	Kernel    []KernelHolder    `json:"kernel_holders,omitempty"`
+	Limits    []Limit           `json:"limits"`
 }
 
 // Host names the machine's system and says how much of it the reader may see.
