@@ -51,17 +51,16 @@ func shorten(text string, width int) string {
 	runes := []rune(text)
 	room := max(0, width-1)
 	head := fitting(runes, (room+1)/2)
-	room -= displayWidth(string(runes[:head]))
 	slices.Reverse(runes)
-	tail := fitting(runes, room)
+	tail := fitting(runes, room/2)
 	slices.Reverse(runes)
 	return string(runes[:head]) + "…" + string(runes[len(runes)-tail:])
 }
 
 // fitting is how many of the first runes fit into width columns.
 func fitting(runes []rune, width int) int {
-	for i := range runes {
-		if displayWidth(string(runes[:i+1])) > width {
+	for i, r := range runes {
+		if width -= displayWidth(string(r)); width < 0 {
 			return i
 		}
 	}

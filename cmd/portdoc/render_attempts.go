@@ -14,7 +14,7 @@ func (p *page) attempts() {
 	if !p.telling() {
 		return
 	}
-	columns := []column{{title: "A bind of"}}
+	columns := []column{{title: "A bind of", head: true}}
 	for _, a := range p.report.Attempts {
 		if cell := p.bindAddress(a); !slices.Contains(columns[0].cells, cell) {
 			columns[0].cells = append(columns[0].cells, cell)
@@ -56,14 +56,14 @@ func (p *page) outcomes(title string, addresses []string) column {
 }
 
 func (p *page) bindAddress(a diagnose.Attempt) string {
-	return net.JoinHostPort(a.Address, strconv.Itoa(int(*p.report.Target.Port)))
+	return diagnose.Printable(net.JoinHostPort(a.Address, strconv.Itoa(int(*p.report.Target.Port))))
 }
 
 func optionsTitle(options []string) string {
 	if len(options) == 0 {
 		return "plain"
 	}
-	return "with " + strings.Join(options, ", ")
+	return diagnose.Printable("with " + strings.Join(options, ", "))
 }
 
 // outcome says what a bind gets, and what was expected if that was something

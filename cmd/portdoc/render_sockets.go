@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"math"
+	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +25,14 @@ type evidence struct {
 	socket *diagnose.Socket
 	holder *diagnose.Process
 	pid    string
+}
+
+// absent is the cell of a fact about a holder that is not known.
+func (r evidence) absent() string {
+	if r.socket == nil {
+		return ""
+	}
+	return "-"
 }
 
 // sockets writes the table of sockets.
@@ -52,7 +62,7 @@ func (p *page) holders(s *diagnose.Socket) []evidence {
 	var rows []evidence
 	for i, pid := range s.PIDs {
 		if i == maxHolders-1 && len(s.PIDs) > maxHolders && !p.allSockets {
-			return append(rows, evidence{pid: fmt.Sprintf("and %d more", len(s.PIDs)-i)})
+			return append(rows, evidence{pid: fmt.Sprintf("+%d more", len(s.PIDs)-i)})
 		}
 		row := evidence{pid: strconv.Itoa(pid), holder: p.process(pid)}
 		if i == 0 {
@@ -88,27 +98,37 @@ func (p *page) process(pid int) *diagnose.Process {
 
 // socketColumns are all columns that a socket table can have.
 func socketColumns(rows []evidence) []column {
-	of := func(title string, least int, cell func(evidence) string) column {
-		c := column{title: title, least: least}
-		for _, row := range rows {
-			c.cells = append(c.cells, diagnose.Printable(cell(row)))
-		}
-		return c
-	}
-	state := of("STATE", 0, holderState)
-	state.painted = paintState
+	local := columnOf("LOCAL", rows, socketCell(func(s *diagnose.Socket) string { return unmapped(s.Local) }))
+	state := columnOf("STATE", rows, socketCell(func(s *diagnose.Socket) string { return s.State }))
+	local.head, state.head = true, true
+	process := columnOf("PROCESS", rows, holderName)
+	process.brief = columnOf("", rows, holderShortName).cells
+	process.least, process.spare = 12, true
+	holding := columnOf("STATE", rows, holderState)
+	holding.painted = paintState
+	unit := columnOf("UNIT", rows, holderUnit)
+	unit.least, unit.spare = 16, true
 	return []column{
-		of("LOCAL", 0, socketCell(func(s *diagnose.Socket) string { return s.Local })),
-		of("STATE", 0, socketCell(func(s *diagnose.Socket) string { return s.State })),
-		of("REMOTE", 0, socketCell(remote)),
-		of("DEVICE", 0, socketCell(func(s *diagnose.Socket) string { return text(s.Device) })),
-		of("USER", 0, userCell),
-		of("PID", 0, func(r evidence) string { return r.pid }),
-		of("PROCESS", 12, holderName),
+		local,
+		columnOf("REMOTE", rows, socketCell(remote)),
 		state,
-		of("UNIT", 16, holderUnit),
-		of("FREE IN", 0, socketCell(freeIn)),
+		columnOf("DEVICE", rows, socketCell(func(s *diagnose.Socket) string { return text(s.Device) })),
+		columnOf("USER", rows, userCell),
+		columnOf("PID", rows, func(r evidence) string { return r.pid }),
+		process,
+		holding,
+		unit,
+		columnOf("FREE IN", rows, socketCell(freeIn)),
 	}
+}
+
+// columnOf is a column with a cell for each row.
+func columnOf(title string, rows []evidence, cell func(evidence) string) column {
+	c := column{title: title}
+	for _, row := range rows {
+		c.cells = append(c.cells, diagnose.Printable(cell(row)))
+	}
+	return c
 }
 
 // socketCell is the cell of a row that says something about its socket.
@@ -127,7 +147,17 @@ func remote(s *diagnose.Socket) string {
 	if s.Count > 1 {
 		return strconv.Itoa(s.Count) + " peers"
 	}
-	return text(s.Remote)
+	return unmapped(text(s.Remote))
+}
+
+// unmapped writes an IPv4 address that an IPv6 socket has (RFC 4291, section
+// 2.5.5.2) as people know it. The report keeps the other form.
+func unmapped(address string) string {
+	parsed, err := netip.ParseAddrPort(address)
+	if err != nil || !parsed.Addr().Is4In6() {
+		return address
+	}
+	return netip.AddrPortFrom(parsed.Addr().Unmap(), parsed.Port()).String()
 }
 
 // freeIn is how long a socket that goes away by itself still stays.
@@ -155,25 +185,35 @@ func userCell(r evidence) string {
 
 // holderName is the command line of a process, else its short name.
 func holderName(r evidence) string {
-	switch {
-	case r.holder == nil:
-		return "-"
-	case len(r.holder.Command) > 0:
+	if r.holder == nil {
+		return r.absent()
+	}
+	if len(r.holder.Command) > 0 {
 		return strings.Join(r.holder.Command, " ")
 	}
 	return r.holder.Name
 }
 
+// holderShortName is holderName without the directory of the program.
+func holderShortName(r evidence) string {
+	name := holderName(r)
+	program, arguments, more := strings.Cut(name, " ")
+	if program = path.Base(program); more {
+		program += " " + arguments
+	}
+	return program
+}
+
 func holderState(r evidence) string {
 	if r.holder == nil {
-		return "-"
+		return r.absent()
 	}
 	return orDash(r.holder.State)
 }
 
 func holderUnit(r evidence) string {
 	if r.holder == nil {
-		return "-"
+		return r.absent()
 	}
 	return orDash(text(r.holder.Unit))
 }

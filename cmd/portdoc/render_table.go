@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
@@ -12,8 +13,14 @@ import (
 type column struct {
 	title string
 	cells []string
+	// brief are the same cells in fewer words, nil for none.
+	brief []string
 	// least is the width to which long cells may be cut; 0 for never.
 	least int
+	// spare tells whether the column can be left out.
+	spare bool
+	// head tells whether the column is in the first line of a record.
+	head bool
 	// painted colours a cell; nil for none.
 	painted func(cell string) string
 }
@@ -32,8 +39,8 @@ func (p *page) table(columns []column) {
 		return
 	}
 	p.line("")
-	if narrow(columns, p.width) {
-		p.grid(columns)
+	if fitting := fit(columns, p.width); fitting != nil {
+		p.grid(fitting)
 	} else {
 		p.records(columns)
 	}
@@ -41,47 +48,78 @@ func (p *page) table(columns []column) {
 
 // inUse leaves out the columns in which nothing stands.
 func inUse(columns []column) []column {
-	var used []column
-	for _, c := range columns {
-		if strings.Trim(strings.Join(c.cells, ""), "-") != "" {
-			used = append(used, c)
+	return slices.DeleteFunc(columns, func(c column) bool {
+		return strings.Trim(strings.Join(c.cells, ""), "-") == ""
+	})
+}
+
+// fit makes the columns fit into the width: with brief cells, then with cut
+// ones, then without the last spare columns. It returns nil if nothing helps.
+func fit(columns []column, width int) []column {
+	if over(columns, width) <= 0 {
+		return columns
+	}
+	briefer := slices.Clone(columns)
+	for i := range briefer {
+		if briefer[i].brief != nil {
+			briefer[i].cells = briefer[i].brief
 		}
 	}
-	return used
+	for {
+		if narrower := narrow(briefer, width); narrower != nil {
+			return narrower
+		}
+		last := lastSpare(briefer)
+		if last < 0 {
+			return nil
+		}
+		briefer = slices.Delete(briefer, last, last+1)
+	}
 }
 
-// narrow cuts cells so that the table fits, if that is possible, and tells
-// whether it does.
-func narrow(columns []column, width int) bool {
-	over, spare := len(indent)-len(gutter)-width, 0
+func lastSpare(columns []column) int {
+	for i := len(columns) - 1; i >= 0; i-- {
+		if columns[i].spare {
+			return i
+		}
+	}
+	return -1
+}
+
+// over is by how much the columns are too wide.
+func over(columns []column, width int) int {
+	total := len(indent) - len(gutter)
 	for _, c := range columns {
-		over += c.width() + len(gutter)
-		spare += c.spare()
+		total += c.width() + len(gutter)
 	}
-	if over > spare {
-		return false
-	}
-	for _, c := range columns {
-		cut := min(max(over, 0), c.spare())
-		over -= cut
-		c.cut(c.width() - cut)
-	}
-	return true
+	return total - width
 }
 
-// spare is the number of columns by which the cells can be cut.
-func (c *column) spare() int {
-	if c.least == 0 {
-		return 0
+// narrow cuts cells so that the columns fit; nil if they do not even then.
+func narrow(columns []column, width int) []column {
+	excess := over(columns, width)
+	narrower := slices.Clone(columns)
+	for i, c := range narrower {
+		if c.least == 0 || excess <= 0 {
+			continue
+		}
+		target := max(c.least, displayWidth(c.title), c.width()-excess)
+		excess -= c.width() - target
+		narrower[i].cells = cut(c.cells, target)
 	}
-	return max(0, c.width()-max(c.least, displayWidth(c.title)))
+	if excess > 0 {
+		return nil
+	}
+	return narrower
 }
 
-// cut makes the cells at most width columns wide.
-func (c *column) cut(width int) {
-	for i := range c.cells {
-		c.cells[i] = shorten(c.cells[i], width)
+// cut shortens each cell to at most width columns.
+func cut(cells []string, width int) []string {
+	var shorter []string
+	for _, cell := range cells {
+		shorter = append(shorter, shorten(cell, width))
 	}
+	return shorter
 }
 
 func (c *column) width() int {
@@ -150,7 +188,11 @@ func paintCells(line string, columns []column, row int) string {
 	at := 0
 	for _, c := range columns {
 		cell := c.cells[row]
-		at += max(0, strings.Index(line[at:], cell))
+		found := strings.Index(line[at:], cell)
+		if found < 0 {
+			return line
+		}
+		at += found
 		shown := cell
 		if c.painted != nil {
 			shown = c.painted(cell)
@@ -161,27 +203,61 @@ func paintCells(line string, columns []column, row int) string {
 	return line
 }
 
-// records writes each row as a paragraph: the first two cells, and below them
-// the others with their titles.
+// records writes each row as a paragraph: the head cells, and below them the
+// others with their titles.
 func (p *page) records(columns []column) {
-	head := min(2, len(columns))
 	for row := range columns[0].cells {
-		cells := cellsOf(columns, row)
-		if first := strings.TrimSpace(strings.Join(cells[:head], gutter)); first != "" {
-			p.line(indent + first)
-		}
-		var rest []string
-		for i, c := range columns[head:] {
-			if cell := cells[head+i]; strings.Trim(cell, "-") != "" {
-				rest = append(rest, strings.ToLower(c.title)+" "+cell+",")
+		var head, rest []string
+		for _, c := range columns {
+			switch cell := c.cells[row]; {
+			case c.head && cell != "" && c.shouted():
+				head = append(head, cell)
+			case c.head && cell != "":
+				head = append(head, c.title+" "+cell)
+			case strings.Trim(cell, "-") != "":
+				rest = append(rest, p.labelled(c, cell)+",")
 			}
 		}
-		if len(rest) == 0 {
-			continue
+		p.items(indent, head)
+		if len(rest) > 0 {
+			rest[len(rest)-1] = strings.TrimSuffix(rest[len(rest)-1], ",")
 		}
-		rest[len(rest)-1] = strings.TrimSuffix(rest[len(rest)-1], ",")
-		for _, line := range fill(rest, p.width-2*len(indent)) {
-			p.line(indent + indent + line)
-		}
+		p.items(indent+indent, rest)
 	}
 }
+
+// items writes items on as many lines as they need, and breaks only those that
+// are longer than a line.
+func (p *page) items(indent string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	width := p.width - len(indent)
+	var words []string
+	for _, item := range items {
+		if displayWidth(item) <= width {
+			words = append(words, item)
+		} else {
+			words = append(words, strings.Fields(item)...)
+		}
+	}
+	for _, line := range fill(words, width) {
+		p.line(indent + line)
+	}
+}
+
+// labelled is a cell with its title before it.
+func (p *page) labelled(c column, cell string) string {
+	label := c.title + ":"
+	if c.shouted() {
+		label = strings.ToLower(c.title)
+	}
+	if c.least > 0 {
+		cell = shorten(cell, max(c.least, p.width-2*len(indent)-len(label)-2))
+	}
+	return label + " " + cell
+}
+
+// shouted tells whether the title is in capitals, and says nothing that is
+// needed beside a cell.
+func (c *column) shouted() bool { return c.title == strings.ToUpper(c.title) }

@@ -65,7 +65,10 @@ func (p *page) commands(indent string, commands []string) {
 }
 
 // heading starts a new part.
-func (p *page) heading(text string) { p.line("\n" + text) }
+func (p *page) heading(text string) {
+	p.line("")
+	p.paragraph("", text)
+}
 
 func (p *page) verdict() {
 	mark, color := verdictMark(p.report.Verdict)
@@ -142,7 +145,7 @@ func (p *page) notes() {
 		if i == 0 {
 			p.heading(notesHeading(p.report.Verdict))
 		}
-		p.paragraph("  · ", sentence(note))
+		p.paragraph("  · ", note)
 	}
 }
 
@@ -153,8 +156,11 @@ func notesHeading(v diagnose.Verdict) string {
 	return "Also"
 }
 
+// limits say what could not be seen. What would show several of them is said
+// once, after the last.
 func (p *page) limits() {
-	for i, limit := range p.report.Limits {
+	all := p.report.Limits
+	for i, limit := range all {
 		if i == 0 {
 			p.line("")
 		}
@@ -162,17 +168,21 @@ func (p *page) limits() {
 		if limit.Why != "" {
 			text += " (" + limit.Why + ")"
 		}
-		if limit.Remedy == "" {
-			p.paragraph("", sentence(text))
-			continue
-		}
-		last := i == len(p.report.Limits)-1 || p.report.Limits[i+1].Remedy != limit.Remedy
-		if !last {
+		if limit.Remedy == "" || i+1 < len(all) && all[i+1].Remedy == limit.Remedy {
 			p.paragraph("", sentence(text))
 			continue
 		}
 		p.paragraph("", text+". To see more:")
-		p.commands("  ", []string{limit.Remedy})
+		p.seeMore(limit.Remedy)
+	}
+}
+
+// seeMore writes what would lift a limit: a command or words.
+func (p *page) seeMore(remedy string) {
+	if strings.HasPrefix(remedy, "sudo ") {
+		p.commands(indent, []string{remedy})
+	} else {
+		p.paragraph(indent, remedy)
 	}
 }
 

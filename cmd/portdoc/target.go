@@ -150,12 +150,15 @@ func authority(url, defaultPort string) string {
 // IPv6 addresses are in brackets, but ":::5188" is how netstat and Node write
 // that wildcard.
 func splitPort(word, text string) (host, port string, err error) {
-	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		return "", "", fmt.Errorf("%s has no port: write %s", quote(word), net.JoinHostPort(strings.Trim(text, "[]"), "5188"))
+	if _, err := netip.ParseAddr(text); err == nil && !strings.Contains(text, ":") || strings.HasSuffix(text, "]") {
+		return "", "", fmt.Errorf("%s has no port: write %s", quote(word), quote(text+":5188"))
 	}
 	host, port, ok := cutLast(text, ':')
 	if !ok {
 		return "", text, nil
+	}
+	if port == "" && host != ":" {
+		return "", "", fmt.Errorf("%s has no port: write localhost:5188 or 5188", quote(word))
 	}
 	if inside, ok := strings.CutPrefix(host, "["); ok {
 		if inside, ok = strings.CutSuffix(inside, "]"); ok && strings.Contains(inside, ":") {
@@ -198,8 +201,8 @@ func parsePort(network netstate.Network, text string) (uint16, error) {
 		}
 		return uint16(port), nil
 	}
-	if first, last, ok := strings.Cut(text, "-"); ok && text != "-" && strings.Trim(first+last, "0123456789") == "" {
-		return 0, fmt.Errorf("%s is no single port", quote(text))
+	if first, last, ok := strings.Cut(text, "-"); ok && first != "" && last != "" && strings.Trim(first+last, "0123456789") == "" {
+		return 0, fmt.Errorf("%s is a range of ports: name one of them", quote(text))
 	}
 	if !strings.ContainsFunc(text, isLetter) || strings.ContainsFunc(text, notInHostName) {
 		return 0, fmt.Errorf("%s is no port: ports go from 0 to 65535", quote(text))

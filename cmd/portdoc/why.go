@@ -64,12 +64,7 @@ func newWhy(c *console) *cobra.Command {
 // runWhy answers each target on the command line. All of them are answered
 // from one snapshot.
 func runWhy(ctx context.Context, c *console, o *whyOptions) error {
-	subjects, err := parseSubjects(ctx, o.words, "why")
-	if err != nil {
-		return err
-	}
-	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, o.question, s) }
-	reports, err := explain(ctx, c, o, subjects, ask)
+	reports, err := explain(ctx, c, o)
 	if err != nil {
 		return err
 	}
@@ -84,19 +79,41 @@ func runWhy(ctx context.Context, c *console, o *whyOptions) error {
 }
 
 // explain answers from the snapshot that was named, else from this machine.
-func explain(ctx context.Context, c *console, o *whyOptions, subjects []subject, ask asker) ([]*diagnose.Report, error) {
-	if o.snapshot == "" {
-		_, reports, err := observe(ctx, query(subjects), ask, !o.noProbe)
-		return reports, err
+func explain(ctx context.Context, c *console, o *whyOptions) ([]*diagnose.Report, error) {
+	if o.snapshot != "" {
+		return explainSnapshot(ctx, c, o)
 	}
+	subjects, err := parseSubjects(ctx, o.words, "why")
+	if err != nil {
+		return nil, err
+	}
+	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, o.question, s) }
+	_, reports, err := observe(ctx, query(subjects), ask, !o.noProbe)
+	return reports, err
+}
+
+// explainSnapshot answers from a snapshot. Without targets it is about what
+// the snapshot was captured for.
+func explainSnapshot(ctx context.Context, c *console, o *whyOptions) ([]*diagnose.Report, error) {
 	s, err := readSnapshot(c.in, o.snapshot)
 	if err != nil {
+		return nil, err
+	}
+	words := o.words
+	if len(words) == 0 {
+		words = captured(s)
+	}
+	subjects, err := parseSubjects(ctx, words, "why")
+	if err != nil {
+		return nil, err
+	}
+	if err := covers(s, subjects, o.snapshot); err != nil {
 		return nil, err
 	}
 	if o.noProbe {
 		s.Observed = nil
 	}
-	return answer(s, ask), nil
+	return answer(s, func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, o.question, s) }), nil
 }
 
 // readSnapshot reads a snapshot from a file, or from in if the name is "-".
