@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -83,15 +82,7 @@ func forEachReport(t *testing.T, check func(t *testing.T, name string, report *d
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			report := new(diagnose.Report)
-			if err := json.Unmarshal(text, report); err != nil {
-				t.Fatal(err)
-			}
-			check(t, name, report)
+			check(t, name, readReport(t, file))
 		})
 	}
 }
