@@ -15,7 +15,7 @@ import (
 
 	"portdoc/diagnose"
 	"portdoc/netstate"
-	. "portdoc/netstate/netstatetest"
+	. "portdoc/netstate/snapshottest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -1,4 +1,6 @@
-package netstatetest
+// Package snapshottest builds small snapshots, one fact at a time, for tests of
+// what they mean.
+package snapshottest
 
 import (
 	"net/netip"
