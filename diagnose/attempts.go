@@ -124,7 +124,11 @@ func mayShareByReusePort(r row) bool {
 	return isTrue(r.Options.ReusePort) || r.holds() && r.Options.ReusePort == nil
 }
 
+// asked are the question's own options. A unix socket has no such options.
 func (c *inquiry) asked() sharing {
+	if c.question.Network == netstate.Unix {
+		return sharing{}
+	}
 	return sharing{c.question.ReuseAddr, c.question.ReusePort}
 }
 
@@ -145,14 +149,16 @@ func (c *inquiry) mayBeTaken() bool {
 	return len(c.rows) > 0 || len(c.kernelHolders()) > 0 || c.mayHideBlocker()
 }
 
-// hidingLimits are the limits behind which a socket may be that blocks.
-var hidingLimits = []netstate.LimitKind{
-	netstate.LimitBound, netstate.LimitSource, netstate.LimitUnstable, netstate.LimitUnsupported,
-}
-
+// mayHideBlocker tells whether a socket that blocks may be behind a limit.
 func (c *inquiry) mayHideBlocker() bool {
 	return slices.ContainsFunc(c.snapshot.Limits, func(l netstate.Limit) bool {
-		return slices.Contains(hidingLimits, l.Kind)
+		switch l.Kind {
+		case netstate.LimitBound:
+			return c.question.Network == netstate.TCP
+		case netstate.LimitSource, netstate.LimitUnstable, netstate.LimitUnsupported:
+			return true
+		}
+		return false
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,10 +42,15 @@ func address(addr string, n uint16) diagnose.Question {
 	return diagnose.Question{Network: netstate.TCP, Address: a.Addr(), Port: n, Typed: a.String()}
 }
 
+// refuses answers with one error whatever is tried.
+func refuses(errno string) func(netstate.BindRequest) string {
+	return func(netstate.BindRequest) string { return errno }
+}
+
 // The systems' answers.
 var (
-	inUse = func(netstate.BindRequest) string { return "EADDRINUSE" }
-	ok    = func(netstate.BindRequest) string { return "ok" }
+	inUse = refuses("EADDRINUSE")
+	ok    = refuses("ok")
 	// needsReuseAddr is the answer where only reusable leftovers are.
 	needsReuseAddr = func(r netstate.BindRequest) string {
 		if r.ReuseAddr {
@@ -66,9 +70,13 @@ func (c *reportCase) observe() {
 	}
 }
 
+func reportCases() []*reportCase {
+	return slices.Concat(listenerCases(), connectionCases(), stateCases(), inheritedCases(), ownerlessCases(),
+		closingCases(), permissionCases(), overlapCases(), unixCases())
+}
+
 func TestReports(t *testing.T) {
-	cases := slices.Concat(listenerCases(), stateCases(), closingCases())
-	for _, c := range cases {
+	for _, c := range reportCases() {
 		t.Run(c.name, func(t *testing.T) {
 			c.snapshot.Query = netstate.Query{Endpoints: []netstate.Endpoint{{
 				Network: c.question.Network, Port: c.question.Port, LastPort: c.question.Port, Path: c.question.Path}}}
@@ -112,60 +120,5 @@ func golden(t *testing.T, folder, name string, value any) {
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
-
-func listenerCases() []*reportCase {
-	server := func() *Snapshot {
-		return NewSnapshot().
-			TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(4211), Sharing(true, false)).
-			Process(4211, "./server 5188", OnTerminal("pts/3", 4100))
-	}
-	return []*reportCase{
-		{name: "free", question: port(8080), snapshot: NewSnapshot(), answer: ok},
-		{name: "free-not-tried", question: port(8080), snapshot: NewSnapshot()},
-		{name: "listener", question: port(5188), answer: inUse, causes: []diagnose.CauseID{"listener"},
-			snapshot: server().TCP("ESTABLISHED", "127.0.0.1:5188", "127.0.0.1:45500", OwnedBy(4211), From("accept"), Sharing(true, false))},
-		// A listener at another address than the one asked about.
-		{name: "listener-lookalike", question: address("127.0.0.1", 5188), answer: ok,
-			snapshot: NewSnapshot().
-				TCP("LISTEN", "127.0.0.2:5188", "", OwnedBy(4211), Sharing(true, false)).
-				Process(4211, "./server 5188")},
-		{name: "listener-time-wait", question: port(5188), answer: inUse, causes: []diagnose.CauseID{"listener", "time-wait"},
-			snapshot: server().TCP("TIME_WAIT", "127.0.0.1:5188", "127.0.0.1:45500", TimeLeft(46200*time.Millisecond))},
-		{name: "bound", question: port(5188), answer: inUse, causes: []diagnose.CauseID{"bound"},
-			snapshot: NewSnapshot().
-				TCP("BOUND", "0.0.0.0:5188", "", OwnedBy(4211), Sharing(false, false)).
-				Process(4211, "./server 5188")},
-		{name: "bound-lookalike", question: port(5188), answer: inUse, causes: []diagnose.CauseID{"listener"}, snapshot: server()},
-	}
-}
-
-func stateCases() []*reportCase {
-	return []*reportCase{
-		{name: "stopped", question: port(5188), answer: inUse, causes: []diagnose.CauseID{"stopped"},
-			snapshot: NewSnapshot().
-				TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(4211), Sharing(true, false)).
-				TCP("ESTABLISHED", "127.0.0.1:5188", "127.0.0.1:45500", OwnedBy(4211), From("accept"), Sharing(true, false)).
-				Process(4211, "./server", OnTerminal("pts/3", 4100), StoppedBy("SIGTSTP", 12*time.Minute))},
-	}
-}
-
-func closingCases() []*reportCase {
-	left := func() *Snapshot {
-		return NewSnapshot().TCP("TIME_WAIT", "127.0.0.1:5188", "127.0.0.1:45500", TimeLeft(45300*time.Millisecond))
-	}
-	many := NewSnapshot()
-	for i := range 40 {
-		many.TCP("TIME_WAIT", "127.0.0.1:5188", fmt.Sprintf("127.0.0.1:%d", 45500+i), TimeLeft(time.Duration(i+1)*time.Second))
-	}
-	timeWait := []diagnose.CauseID{"time-wait"}
-	asked := port(5188)
-	asked.ReuseAddr = true
-	return []*reportCase{
-		{name: "time-wait", question: port(5188), snapshot: left(), answer: inUse, causes: timeWait},
-		{name: "time-wait-reusable", question: port(5188), snapshot: left(), answer: needsReuseAddr, causes: timeWait},
-		{name: "time-wait-reuseaddr", question: asked, snapshot: left(), answer: needsReuseAddr},
-		{name: "time-wait-many", question: port(5188), snapshot: many, answer: needsReuseAddr, causes: timeWait},
 	}
 }

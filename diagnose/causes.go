@@ -22,9 +22,14 @@ type Kind struct {
 // all, and what goes away by itself.
 func Kinds() []Kind {
 	return []Kind{
+		privilegedPort, addressNotLocal, familyUnavailable, ephemeralExhausted,
 		stopped, frozen, traced,
-		supervised, listener, bound,
-		timeWait,
+		supervised, inherited, listener, bound,
+		connection, closeWait, outgoing, selfConnect,
+		kernel, noProcess, hiddenOwner,
+		unixListener, staleSocketFile, pathExists, pathUnusable,
+		dualStack, wildcardOverlap, reusePortMismatch,
+		finWait, lastAck, closing, timeWait,
 	}
 }
 

@@ -2,6 +2,8 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"portdoc/netstate"
@@ -134,3 +136,107 @@ func (c *inquiry) wait(clears time.Duration) Remedy {
 }
 
 func roundUp(d, step time.Duration) time.Duration { return (d + step - 1) / step * step }
+
+var finWait = Kind{
+	ID:    "fin-wait",
+	Title: "Closed here, and the other side has not closed yet (FIN_WAIT)",
+	About: `After close the connection waits for the other side to close as well. No process
+on this side has it any more. Linux gives up on FIN_WAIT2 after
+net.ipv4.tcp_fin_timeout seconds (60), and on FIN_WAIT1, where the other side
+does not answer at all, after a number of retries. It ends at once when the
+other side closes.`,
+	find: findFinWait,
+}
+
+func findFinWait(c *inquiry) []finding {
+	rows := c.blocking(func(r row) bool {
+		return r.leftover() && (r.State == netstate.StateFinWait1 || r.State == netstate.StateFinWait2)
+	})
+	if len(rows) == 0 {
+		return nil
+	}
+	clears, connections := c.lastTimer(rows), aCount(len(rows), "connection")
+	return []finding{{
+		title: fmt.Sprintf("%s that this side closed and the other side did not (FIN_WAIT)", connections),
+		detail: sentences(
+			fmt.Sprintf("This side has closed %s, and waits for the other side, %s, to close too. No process here has %s any more.",
+				connections, c.peers(rows), pick(len(rows), "it", "them")),
+			c.otherEnd(rows), c.lastEnds(rows), c.givesUp(clears), c.pastLeftovers()),
+		summary:  c.leftoverSummary(connections+" that the other side has not closed", clears),
+		rows:     rows,
+		clears:   clears,
+		remedies: c.waitOrShare(clears),
+	}}
+}
+
+// otherEnd names the programs at the other end that are on this machine. They
+// explain, and are never to blame.
+func (c *inquiry) otherEnd(rows []int) string {
+	var names []string
+	for _, i := range rows {
+		for _, peer := range c.snapshot.Peers {
+			if !isOtherEnd(c.rows[i], peer) || len(peer.Owners) == 0 {
+				continue
+			}
+			if name := c.ownersOf(row{Socket: peer}); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("At the other end %s, on this machine, %s the connection open.", few(names), pick(len(names), "keeps", "keep"))
+}
+
+func isOtherEnd(r row, peer netstate.Socket) bool {
+	return peer.Network == r.Network && unmapped(peer.Local) == unmapped(r.Remote) && unmapped(peer.Remote) == unmapped(r.Local)
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// givesUp says how a state ends that has no known end.
+func (c *inquiry) givesUp(clears time.Duration) string {
+	if clears > 0 {
+		return ""
+	}
+	return "The kernel repeats its last packet until the other side answers, and gives up after some minutes."
+}
+
+var lastAck = Kind{
+	ID:    "last-ack",
+	Title: "The last step of a close: the peer's acknowledgement is missing (LAST_ACK)",
+	About: `The other side closed first, then this side; what is missing is the other side's
+acknowledgement. It takes a moment, unless the other side is gone or cut off:
+then the kernel repeats its packet and gives up after some minutes.`,
+	find: func(c *inquiry) []finding {
+		return c.lastSteps(netstate.StateLastAck, "whose close the other side has not acknowledged", "Both sides have closed, the other side first, and its last acknowledgement is missing (LAST_ACK).")
+	},
+}
+
+var closing = Kind{
+	ID:    "closing",
+	Title: "The last steps of a close: both sides closed at once (CLOSING)",
+	About: `Both sides closed at the same time, and each waits for the other's
+acknowledgement. It takes a moment, unless the other side is gone or cut off:
+then the kernel repeats its packet and gives up after some minutes.`,
+	find: func(c *inquiry) []finding {
+		return c.lastSteps(netstate.StateClosing, "that both sides closed at once", "Both sides closed at the same time, and the other side's acknowledgement is missing (CLOSING).")
+	},
+}
+
+func (c *inquiry) lastSteps(state netstate.State, which, detail string) []finding {
+	rows := c.blocking(func(r row) bool { return r.State == state })
+	if len(rows) == 0 {
+		return nil
+	}
+	connections := aCount(len(rows), "connection") + " " + which
+	return []finding{{
+		title:    connections,
+		detail:   sentences(detail, c.givesUp(0), c.pastLeftovers()),
+		summary:  c.leftoverSummary(connections, 0),
+		rows:     rows,
+		remedies: c.waitOrShare(0),
+	}}
+}

@@ -30,6 +30,9 @@ func (c *inquiry) limits() []Limit {
 
 // concerns tells whether the limit is about a socket of the report.
 func (c *inquiry) concerns(l netstate.Limit) bool {
+	if l.Kind == netstate.LimitBound && c.question.Network != netstate.TCP {
+		return false
+	}
 	return len(l.Inodes) == 0 || slices.ContainsFunc(c.rows, func(r row) bool {
 		return r.Inode != 0 && slices.Contains(l.Inodes, r.Inode)
 	})
@@ -60,6 +63,12 @@ func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
 		bind += " with " + list(options)
 	}
 	switch predicted := a.prediction.Bind; {
+	case a.result() == ResultUnknown && c.question.Network == netstate.Unix:
+		return Limit{
+			What:   "what " + bind + " gets",
+			Why:    a.prediction.Missing + " could not be seen",
+			Remedy: "sudo portdoc why " + c.typed(),
+		}, true
 	case a.result() == ResultUnknown && !c.mayBeTried(a.request):
 		return Limit{
 			What:   "what " + bind + " gets",

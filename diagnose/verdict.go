@@ -97,6 +97,9 @@ func (c *inquiry) summary() string {
 	case Free:
 		return c.freeSummary()
 	case Unknown:
+		if c.outcome(c.asked()) == ResultOK {
+			return c.label() + " may be free, but not everything that could stop a bind can be seen"
+		}
 		return "it can't be told from here whether " + c.label() + " is free"
 	}
 	for _, f := range c.findings {

@@ -255,6 +255,62 @@ func (s *Snapshot) Answer(result string, requests ...netstate.BindRequest) *Snap
 	return s
 }
 
+// Peer adds a socket at the other end of a connection.
+func (s *Snapshot) Peer(state netstate.State, local, remote string, facts ...SocketFact) *Snapshot {
+	s.TCP(state, local, remote, facts...)
+	last := len(s.Sockets) - 1
+	s.Peers, s.Sockets = append(s.Peers, s.Sockets[last]), s.Sockets[:last]
+	return s
+}
+
+// UnixSocket adds a unix stream socket. One that has a path is bound to the
+// file that [Snapshot.File] made for that path, if it is added before.
+func (s *Snapshot) UnixSocket(state netstate.State, path string, owners ...int) *Snapshot {
+	var facts netstate.Socket
+	OwnedBy(owners...)(&facts)
+	s.inode++
+	u := netstate.UnixSocket{Path: path, Type: "stream", State: state, UID: facts.UID, Inode: s.inode, Owners: facts.Owners}
+	for _, p := range s.Paths {
+		if p.Path == path && p.Kind == netstate.PathSocket {
+			u.FileDevice, u.FileInode = p.Device, p.Inode
+		}
+	}
+	s.Unix = append(s.Unix, u)
+	return s
+}
+
+// File adds what is at a path, a file of alice's from three hours ago. Connect
+// is what a connection to it was answered.
+func (s *Snapshot) File(path string, kind netstate.PathKind, connect string) *Snapshot {
+	uid := uint32(Alice)
+	s.inode++
+	s.Paths = append(s.Paths, netstate.Path{
+		Path: path, Kind: kind, Device: 21, Inode: s.inode, UID: &uid, Modified: Taken.Add(-3 * time.Hour), Connect: connect,
+	})
+	return s
+}
+
+// NoFile adds that nothing is at a path; errno tells why nothing could be made
+// there, "" if it could.
+func (s *Snapshot) NoFile(path, errno string) *Snapshot {
+	s.Paths = append(s.Paths, netstate.Path{Path: path, Kind: netstate.PathAbsent, Errno: errno})
+	return s
+}
+
+// KernelHolder adds a part of the kernel that has a port.
+func (s *Snapshot) KernelHolder(network netstate.Network, port uint16, kind, name, device string) *Snapshot {
+	s.Kernel = append(s.Kernel, netstate.KernelHolder{Network: network, Port: port, Kind: kind, Name: name, Device: device})
+	return s
+}
+
+// ByRoot makes root the reader of the snapshot.
+func (s *Snapshot) ByRoot() *Snapshot {
+	uid, yes := uint32(0), true
+	s.Policy.UID, s.Policy.BindPrivileged = &uid, &yes
+	s.Host.Privileged, s.Host.User = true, "root"
+	return s
+}
+
 // Limit adds something that could not be seen.
 func (s *Snapshot) Limit(kind netstate.LimitKind, what, why string, inodes ...uint64) *Snapshot {
 	s.Limits = append(s.Limits, netstate.Limit{Kind: kind, What: what, Why: why, Inodes: inodes})
