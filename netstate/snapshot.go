@@ -18,17 +18,24 @@ type Snapshot struct {
 	Host   Host      `json:"host"`
 	// Query is what was asked. Sockets of other ports are absent because
 	// nobody asked, not because there are none.
-	Query   Query        `json:"query"`
-	Sockets []Socket     `json:"sockets"`
-	Unix    []UnixSocket `json:"unix_sockets,omitempty"`
+	Query   Query    `json:"query"`
+	Sockets []Socket `json:"sockets"`
+	// Peers are the sockets at the other end of those in Sockets that nobody
+	// has open any more, as far as they are on this machine. They have other
+	// ports and are never to blame.
+	Peers []Socket     `json:"peers,omitempty"`
+	Unix  []UnixSocket `json:"unix_sockets,omitempty"`
 	// Paths has one entry for each unix socket path in the query.
-	Paths     []Path         `json:"paths,omitempty"`
-	Processes []Process      `json:"processes"`
-	Policy    Policy         `json:"policy"`
-	Observed  []BindOutcome  `json:"observed,omitempty"`
-	Ephemeral *EphemeralUse  `json:"ephemeral_use,omitempty"`
-	Kernel    []KernelHolder `json:"kernel_holders,omitempty"`
-	Limits    []Limit        `json:"limits"`
+	Paths     []Path    `json:"paths,omitempty"`
+	Processes []Process `json:"processes"`
+	// Users are the names of the user ids in Sockets and Unix, where the
+	// system has one.
+	Users     map[uint32]string `json:"users,omitempty"`
+	Policy    Policy            `json:"policy"`
+	Observed  []BindOutcome     `json:"observed,omitempty"`
+	Ephemeral *EphemeralUse     `json:"ephemeral_use,omitempty"`
+	Kernel    []KernelHolder    `json:"kernel_holders,omitempty"`
+	Limits    []Limit           `json:"limits"`
 }
 
 // Host names the machine's system and says how much of it the reader may see.
@@ -115,7 +122,7 @@ type Socket struct {
 	State  State          `json:"state"`
 	// UID is the user id of the socket's inode: of the process that called
 	// socket(2), or accept(2). Nil where the system does not say
-	// (TIME_WAIT and orphaned FIN_WAIT2 on Linux).
+	// (TIME_WAIT, orphaned FIN_WAIT2 and requests in SYN_RECV on Linux).
 	UID *uint32 `json:"uid,omitempty"`
 	// Inode is 0 for a socket that no file descriptor can refer to any more,
 	// and for one that waits in a listener's accept queue.
@@ -161,7 +168,8 @@ type Options struct {
 // Origin is the way in which a socket got its local port.
 type Origin string
 
-// The origins; "" is unknown.
+// The origins; "" is unknown. A socket that was bound before it connected
+// can't be told from one that was not: both are OriginConnect.
 const (
 	OriginBind    Origin = "bind"
 	OriginConnect Origin = "connect"
@@ -409,6 +417,11 @@ type BindRequest struct {
 	Exclusive bool `json:"exclusive,omitempty"`
 	// Device is SO_BINDTODEVICE, "" for none.
 	Device string `json:"device,omitempty"`
+	// FreeBind is IP_FREEBIND or IP_TRANSPARENT: the address need not be
+	// local (Linux).
+	FreeBind bool `json:"freebind,omitempty"`
+	// UID is the user whose socket it is; nil for [Policy.UID].
+	UID *uint32 `json:"uid,omitempty"`
 }
 
 // BindOutcome is what the system answered to a bind that was really made and
@@ -419,7 +432,8 @@ type BindOutcome struct {
 	Result string `json:"result"`
 }
 
-// EphemeralUse says how much of the ephemeral range is taken.
+// EphemeralUse says how much of the ephemeral range is taken. A snapshot has
+// that of one network, TCP if the query asks for both.
 type EphemeralUse struct {
 	Network Network `json:"network"`
 	// Available is the number of ports in the range that are not reserved;
