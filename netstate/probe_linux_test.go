@@ -34,9 +34,9 @@ func request(network Network, address string, port uint16) BindRequest {
 	return BindRequest{Network: network, Address: netip.MustParseAddr(address), Port: port}
 }
 
-// holder has a port until the test ends. Its options are socket options of
+// portHolder has a port until the test ends. Its options are socket options of
 // SOL_SOCKET, and V6ONLY is as asked.
-type holder struct {
+type portHolder struct {
 	network Network
 	address string
 	options []int
@@ -45,7 +45,7 @@ type holder struct {
 }
 
 // open returns the port that the holder got.
-func (h holder) open(t *testing.T) uint16 {
+func (h portHolder) open(t *testing.T) uint16 {
 	t.Helper()
 	r := request(h.network, h.address, 0)
 	r.V6Only = h.v6only
@@ -100,22 +100,22 @@ func TestProbeAgainstHolders(t *testing.T) {
 	reuseAddr, reusePort := []int{unix.SO_REUSEADDR}, []int{unix.SO_REUSEPORT}
 	for _, test := range []struct {
 		name    string
-		holder  holder
+		holder  portHolder
 		address string
 		want    []string // of a plain bind, with SO_REUSEADDR, with SO_REUSEPORT
 	}{
-		{"listener", holder{network: TCP, address: "127.0.0.1", listens: true}, "127.0.0.1", []string{inUse, inUse, inUse}},
-		{"listener, wildcard", holder{network: TCP, address: "0.0.0.0", listens: true}, "127.0.0.1", []string{inUse, inUse, inUse}},
-		{"listener, reuseaddr", holder{network: TCP, address: "127.0.0.1", listens: true, options: reuseAddr}, "127.0.0.1", []string{inUse, inUse, inUse}},
-		{"listener, reuseport", holder{network: TCP, address: "127.0.0.1", listens: true, options: reusePort}, "127.0.0.1", []string{inUse, inUse, "ok"}},
-		{"bound", holder{network: TCP, address: "127.0.0.1"}, "127.0.0.1", []string{inUse, inUse, inUse}},
-		{"bound, reuseaddr", holder{network: TCP, address: "127.0.0.1", options: reuseAddr}, "127.0.0.1", []string{inUse, "ok", inUse}},
-		{"other address", holder{network: TCP, address: "127.0.0.2", listens: true}, "127.0.0.1", []string{"ok"}},
-		{"other network", holder{network: UDP, address: "127.0.0.1"}, "127.0.0.1", []string{"ok"}},
-		{"dual stack", holder{network: TCP, address: "::", listens: true}, "0.0.0.0", []string{inUse, inUse, inUse}},
-		{"v6only", holder{network: TCP, address: "::", v6only: true, listens: true}, "0.0.0.0", []string{"ok"}},
-		{"v4 and dual stack", holder{network: TCP, address: "0.0.0.0", listens: true}, "::", []string{inUse, inUse, inUse}},
-		{"mapped", holder{network: TCP, address: "127.0.0.1", listens: true}, "::ffff:127.0.0.1", []string{inUse, inUse, inUse}},
+		{"listener", portHolder{network: TCP, address: "127.0.0.1", listens: true}, "127.0.0.1", []string{inUse, inUse, inUse}},
+		{"listener, wildcard", portHolder{network: TCP, address: "0.0.0.0", listens: true}, "127.0.0.1", []string{inUse, inUse, inUse}},
+		{"listener, reuseaddr", portHolder{network: TCP, address: "127.0.0.1", listens: true, options: reuseAddr}, "127.0.0.1", []string{inUse, inUse, inUse}},
+		{"listener, reuseport", portHolder{network: TCP, address: "127.0.0.1", listens: true, options: reusePort}, "127.0.0.1", []string{inUse, inUse, "ok"}},
+		{"bound", portHolder{network: TCP, address: "127.0.0.1"}, "127.0.0.1", []string{inUse, inUse, inUse}},
+		{"bound, reuseaddr", portHolder{network: TCP, address: "127.0.0.1", options: reuseAddr}, "127.0.0.1", []string{inUse, "ok", inUse}},
+		{"other address", portHolder{network: TCP, address: "127.0.0.2", listens: true}, "127.0.0.1", []string{"ok"}},
+		{"other network", portHolder{network: UDP, address: "127.0.0.1"}, "127.0.0.1", []string{"ok"}},
+		{"dual stack", portHolder{network: TCP, address: "::", listens: true}, "0.0.0.0", []string{inUse, inUse, inUse}},
+		{"v6only", portHolder{network: TCP, address: "::", v6only: true, listens: true}, "0.0.0.0", []string{"ok"}},
+		{"v4 and dual stack", portHolder{network: TCP, address: "0.0.0.0", listens: true}, "::", []string{inUse, inUse, inUse}},
+		{"mapped", portHolder{network: TCP, address: "127.0.0.1", listens: true}, "::ffff:127.0.0.1", []string{inUse, inUse, inUse}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			requests := asked(TCP, test.address, test.holder.open(t))
@@ -131,7 +131,7 @@ func TestProbeAgainstHolders(t *testing.T) {
 }
 
 func TestProbeV6Only(t *testing.T) {
-	port := holder{network: TCP, address: "0.0.0.0", listens: true}.open(t)
+	port := portHolder{network: TCP, address: "0.0.0.0", listens: true}.open(t)
 	dual, only := request(TCP, "::", port), request(TCP, "::", port)
 	only.V6Only = true
 	want := []BindOutcome{{dual, "EADDRINUSE"}, {only, "ok"}}
@@ -143,7 +143,7 @@ func TestProbeV6Only(t *testing.T) {
 // A UDP socket with these options would take datagrams from the holder.
 func TestProbeLeavesUDPAlone(t *testing.T) {
 	for _, options := range [][]int{nil, {unix.SO_REUSEADDR}, {unix.SO_REUSEPORT}} {
-		requests := asked(UDP, "127.0.0.1", holder{network: UDP, address: "127.0.0.1", options: options}.open(t))
+		requests := asked(UDP, "127.0.0.1", portHolder{network: UDP, address: "127.0.0.1", options: options}.open(t))
 		want := []BindOutcome{{requests[0], "EADDRINUSE"}}
 		if diff := cmp.Diff(want, Probe(requests), compareAddresses); diff != "" {
 			t.Error(diff)
@@ -155,7 +155,7 @@ func TestProbeLeavesUDPAlone(t *testing.T) {
 }
 
 func TestProbeErrors(t *testing.T) {
-	port := holder{network: TCP, address: "127.0.0.9"}.open(t)
+	port := portHolder{network: TCP, address: "127.0.0.9"}.open(t)
 	mapped := request(TCP, "::ffff:127.0.0.1", port)
 	mapped.V6Only = true
 	device, noDevice := request(TCP, "127.0.0.1", port), request(TCP, "127.0.0.1", port)
@@ -235,7 +235,7 @@ func TestProbeSocketIsNotInherited(t *testing.T) {
 }
 
 func TestProbeLeavesNothing(t *testing.T) {
-	port := holder{network: TCP, address: "127.0.0.9"}.open(t)
+	port := portHolder{network: TCP, address: "127.0.0.9"}.open(t)
 	requests := append(asked(TCP, "127.0.0.1", port), asked(UDP, "::1", port)...)
 	before := descriptors(t)
 	for range 100 {
