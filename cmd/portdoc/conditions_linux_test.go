@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ var conditions = []condition{
 	{"inherited", inheritedBySleep, daemonOfItsOwn},
 	{"kernel", vxlanDevice, udpReceiver},
 	{"no-process", inFlight, listening},
-	{"hidden-owner", hiddenOwner, listening},
+	{"hidden-owner", ownerOutOfSight, listening},
 	{"time-wait", timeWait, closedByClient},
 	{"fin-wait", finWait, closedByBoth},
 	{"last-ack", lastAck, closedByBoth},
@@ -76,11 +75,10 @@ func TestConditions(t *testing.T) {
 // why runs the command in this process and returns its report.
 func why(t testing.TB, arguments ...string) *diagnose.Report {
 	t.Helper()
-	var out, errors bytes.Buffer
-	status := execute(append([]string{"why", "--json"}, arguments...), &out, &errors)
+	status, out, complaint := runInMemory(append([]string{"why", "--json"}, arguments...)...)
 	report := new(diagnose.Report)
-	if err := json.Unmarshal(out.Bytes(), report); err != nil {
-		t.Fatalf("why %q: %v, status %d, output %q, errors %q", arguments, err, status, &out, &errors)
+	if err := json.Unmarshal([]byte(out), report); err != nil {
+		t.Fatalf("why %q: %v, status %d, output %q, errors %q", arguments, err, status, out, complaint)
 	}
 	return report
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"portdoc/diagnose"
+	"portdoc/netstate"
 	"portdoc/netstate/netstatetest"
 )
 
@@ -24,10 +24,9 @@ import (
 // their own. Each is made by a process that then asks itself why, with the
 // arguments that the function returns.
 var elsewhere = map[string]func() (arguments []string){
-	"as it is":        func() []string { return os.Args[2:] },
 	"vxlan":           func() []string { return []string{addVXLAN() + "/udp"} },
-	"last ack":        func() []string { return []string{halfClosed(unix.TCP_LAST_ACK)} },
-	"closing":         func() []string { return []string{halfClosed(unix.TCP_CLOSING)} },
+	"last ack":        func() []string { return []string{halfClosed(netstate.StateLastAck)} },
+	"closing":         func() []string { return []string{halfClosed(netstate.StateClosing)} },
 	"IPv6 off":        func() []string { set("net/ipv6/conf/all/disable_ipv6", "1"); return []string{"[::1]:5188"} },
 	"IPv6 on":         func() []string { return []string{"[::1]:5188"} },
 	"range exhausted": func() []string { fillRange(2); return []string{"0"} },
@@ -37,13 +36,17 @@ var elsewhere = map[string]func() (arguments []string){
 func init() {
 	roles["elsewhere"] = func(arguments []string) {
 		must(netstatetest.LoopbackUp())
-		var out, errors bytes.Buffer
-		execute(append([]string{"why", "--json"}, elsewhere[arguments[0]]()...), &out, &errors)
-		var line bytes.Buffer
-		must(json.Compact(&line, out.Bytes()))
-		fmt.Println(line.String())
-		netstatetest.UntilInputEnds()
+		askAndStay(elsewhere[arguments[0]]())
 	}
+	roles["asker"] = askAndStay
+}
+
+// askAndStay prints a report and keeps what this process holds until the test
+// is over.
+func askAndStay(arguments []string) {
+	_, out, _ := runInMemory(append([]string{"why", "--json"}, arguments...)...)
+	fmt.Print(out)
+	netstatetest.UntilInputEnds()
 }
 
 // whyElsewhere makes a condition in a network namespace of its own and returns
@@ -59,7 +62,7 @@ func whyElsewhere(t *testing.T, name string) *diagnose.Report {
 // capability at all.
 func whyPowerless(t *testing.T, arguments ...string) *diagnose.Report {
 	t.Helper()
-	command := netstatetest.Command("elsewhere", append([]string{"as it is"}, arguments...)...)
+	command := netstatetest.Command("asker", arguments...)
 	report := make(chan *diagnose.Report)
 	go func() {
 		defer close(report)
@@ -71,7 +74,11 @@ func whyPowerless(t *testing.T, arguments ...string) *diagnose.Report {
 		}
 		report <- reportOf(t, command)
 	}()
-	return <-report
+	r := <-report
+	if r == nil {
+		t.FailNow() // as the goroutine has said
+	}
+	return r
 }
 
 func reportOf(t *testing.T, command *exec.Cmd) *diagnose.Report {
@@ -105,7 +112,7 @@ func vxlanDevice(t *testing.T) *diagnose.Report    { return whyElsewhere(t, "vxl
 func privilegedPort(t *testing.T) *diagnose.Report   { return whyPowerless(t, "80") }
 func unprivilegedPort(t *testing.T) *diagnose.Report { return whyPowerless(t, freePort(t)) }
 
-func hiddenOwner(t *testing.T) *diagnose.Report {
+func ownerOutOfSight(t *testing.T) *diagnose.Report {
 	p := newPuppet(t)
 	port := portOf(p.do("listen", "127.0.0.1:0"))
 	p.do("hide")

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"portdoc/netstate"
 )
 
 // tcpPeer is the other end of a TCP connection, made of single segments, so
@@ -28,7 +30,7 @@ const (
 
 // halfClosed leaves a connection in the given state (LAST_ACK or CLOSING) on
 // this side and returns the port.
-func halfClosed(state int) string {
+func halfClosed(state netstate.State) string {
 	routeToLoopback()
 	server := &puppet{}
 	server.listen([]string{"127.0.0.1:0"})
@@ -38,7 +40,7 @@ func halfClosed(state int) string {
 	peer.connect()
 	server.accept([]string{"0"})
 	server.close([]string{"0"})
-	if state == unix.TCP_LAST_ACK {
+	if state == netstate.StateLastAck {
 		peer.send(fin | ack)
 		server.close([]string{"1"})
 	} else {
