@@ -215,7 +215,7 @@ func (p *page) records(columns []column) {
 			case c.head && cell != "":
 				head = append(head, c.title+" "+cell)
 			case strings.Trim(cell, "-") != "":
-				rest = append(rest, p.labelled(c, cell)+",")
+				rest = append(rest, p.labelled(c, row)+",")
 			}
 		}
 		p.items(indent, head)
@@ -246,14 +246,18 @@ func (p *page) items(indent string, items []string) {
 	}
 }
 
-// labelled is a cell with its title before it.
-func (p *page) labelled(c column, cell string) string {
-	label := c.title + ":"
+// labelled is a cell with its title before it, cut to a line if it can be.
+func (p *page) labelled(c column, row int) string {
+	label, cell := c.title+":", c.cells[row]
 	if c.shouted() {
 		label = strings.ToLower(c.title)
 	}
+	room := p.width - 2*len(indent) - len(label) - 2
+	if displayWidth(cell) > room && c.brief != nil {
+		cell = c.brief[row]
+	}
 	if c.least > 0 {
-		cell = shorten(cell, max(c.least, p.width-2*len(indent)-len(label)-2))
+		cell = shorten(cell, max(c.least, room))
 	}
 	return label + " " + cell
 }
