@@ -17,10 +17,14 @@ import (
 // update makes the tests write their golden files instead of comparing.
 var update = flag.Bool("update", false, "write golden files")
 
+// roles are what the test binary can be besides a test. Each test file adds
+// its own in an init function.
+var roles = netstatetest.Roles{"listener": listenerRole}
+
 // TestMain runs the tests in a network namespace, where this binary is also
 // found as "portdoc".
 func TestMain(m *testing.M) {
-	netstatetest.Roles{"listener": listenerRole}.Run()
+	roles.Run()
 	testscript.Main(namespaced{m}, map[string]func(){"portdoc": main})
 }
 
