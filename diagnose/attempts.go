@@ -90,6 +90,9 @@ func (c *inquiry) addresses() []netip.Addr {
 	if c.question.Network == netstate.Unix {
 		return nil
 	}
+	if len(c.question.Addresses) > 0 {
+		return c.question.Addresses
+	}
 	if c.question.Address.IsValid() {
 		return []netip.Addr{c.question.Address}
 	}
@@ -101,6 +104,19 @@ func (c *inquiry) addresses() []netip.Addr {
 		addresses = append(addresses, netip.IPv6Unspecified())
 	}
 	return addresses
+}
+
+// askedAddress is the address that the question is about: of a host's several
+// the first that can't be bound; the zero Addr for both wildcards.
+func (c *inquiry) askedAddress() netip.Addr {
+	if len(c.question.Addresses) > 0 {
+		for _, a := range c.tries(c.asked()) {
+			if a.failed() {
+				return a.request.Address
+			}
+		}
+	}
+	return c.question.Address
 }
 
 // optionSets are the options of the new socket that are looked at, those that
@@ -198,7 +214,7 @@ func (c *inquiry) attempt(request netstate.BindRequest) attempt {
 // dropMissingFamily leaves a family out of the question that turned out to be
 // switched off, when the other one is there.
 func (c *inquiry) dropMissingFamily() {
-	if c.question.Address.IsValid() {
+	if c.question.Address.IsValid() && c.question.Host == "" {
 		return
 	}
 	missing := func(a attempt) bool { return a.result() == "EAFNOSUPPORT" }

@@ -76,7 +76,7 @@ interface that is down.`,
 }
 
 func findAddressNotLocal(c *inquiry) []finding {
-	asked := c.question.Address
+	asked := c.askedAddress()
 	if c.failure() != "EADDRNOTAVAIL" || !asked.IsValid() || asked.IsUnspecified() || c.lacksFamily() {
 		return nil
 	}
@@ -114,7 +114,7 @@ func (c *inquiry) localAddresses() []string {
 	var addresses []string
 	for _, a := range c.snapshot.Policy.Addresses {
 		address := a.Prefix.Addr()
-		if address.Is4() == c.question.Address.Unmap().Is4() && !address.IsLinkLocalUnicast() {
+		if address.Is4() == c.askedAddress().Unmap().Is4() && !address.IsLinkLocalUnicast() {
 			addresses = append(addresses, Printable(address.String()))
 		}
 	}
@@ -134,7 +134,7 @@ ask for localhost may get ::1 from /etc/hosts all the same.`,
 
 // lacksFamily tells whether the family of the asked address is switched off.
 func (c *inquiry) lacksFamily() bool {
-	policy, asked := c.snapshot.Policy, c.question.Address
+	policy, asked := c.snapshot.Policy, c.askedAddress()
 	switch {
 	case c.failure() == "EAFNOSUPPORT":
 		return true
@@ -150,7 +150,7 @@ func findFamilyUnavailable(c *inquiry) []finding {
 	if !c.lacksFamily() {
 		return nil
 	}
-	asked := c.question.Address
+	asked := c.askedAddress()
 	family, other, loopback := "IPv6", "IPv4", "127.0.0.1"
 	if asked.Is4() {
 		family, other, loopback = "IPv4", "IPv6", "::1"
@@ -190,7 +190,7 @@ func findEphemeralExhausted(c *inquiry) []finding {
 	if c.question.Network == netstate.Unix || c.question.Port != 0 || failure != "EADDRINUSE" && failure != "EADDRNOTAVAIL" || c.lacksFamily() {
 		return nil
 	}
-	if failure == "EADDRNOTAVAIL" && c.question.Address.IsValid() && !c.question.Address.IsUnspecified() {
+	if failure == "EADDRNOTAVAIL" && c.askedAddress().IsValid() && !c.askedAddress().IsUnspecified() {
 		return nil
 	}
 	detail := "All ports that the system may choose from are taken."
