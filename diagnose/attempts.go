@@ -106,19 +106,6 @@ func (c *inquiry) addresses() []netip.Addr {
 	return addresses
 }
 
-// askedAddress is the address that the question is about: of a host's several
-// the first that can't be bound; the zero Addr for both wildcards.
-func (c *inquiry) askedAddress() netip.Addr {
-	if len(c.question.Addresses) > 0 {
-		for _, a := range c.tries(c.asked()) {
-			if a.failed() {
-				return a.request.Address
-			}
-		}
-	}
-	return c.question.Address
-}
-
 // optionSets are the options of the new socket that are looked at, those that
 // were asked about first.
 func (c *inquiry) optionSets() []sharing {
@@ -195,6 +182,28 @@ func (c *inquiry) makeAttempts() {
 		}
 	}
 	c.dropMissingFamily()
+	c.doubtRules()
+}
+
+// doubtRules takes back what the rules say of binds that were not tried, where
+// the system answered another one in another way: the rules do not know what
+// is in the way there, so they don't know whether an option gets past it.
+func (c *inquiry) doubtRules() {
+	for _, tried := range c.attempts {
+		if !tried.surprises() {
+			continue
+		}
+		for i := range c.attempts {
+			if a := &c.attempts[i]; a.observed == "" && a.address == tried.address {
+				a.prediction = Prediction{Bind: ResultUnknown}
+			}
+		}
+	}
+}
+
+// surprises tells whether the system answered otherwise than the rules.
+func (a attempt) surprises() bool {
+	return a.observed != "" && a.prediction.Bind != ResultUnknown && a.prediction.Bind != a.observed
 }
 
 func (c *inquiry) attempt(request netstate.BindRequest) attempt {
@@ -214,7 +223,7 @@ func (c *inquiry) attempt(request netstate.BindRequest) attempt {
 // dropMissingFamily leaves a family out of the question that turned out to be
 // switched off, when the other one is there.
 func (c *inquiry) dropMissingFamily() {
-	if c.question.Address.IsValid() && c.question.Host == "" {
+	if c.question.Address.IsValid() {
 		return
 	}
 	missing := func(a attempt) bool { return a.result() == "EAFNOSUPPORT" }

@@ -2,11 +2,12 @@ package diagnose_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"portdoc/diagnose"
 	"portdoc/netstate"
-	. "portdoc/netstate/netstatetest"
+	. "portdoc/netstate/snapshottest"
 )
 
 func ownerlessCases() []*reportCase {
@@ -24,6 +25,11 @@ func ownerlessCases() []*reportCase {
 			snapshot: hidden(InCgroup("/system.slice/system-postgresql.slice/postgresql@15-main.service"))},
 		{name: "hidden-owner-session", question: address("127.0.0.1", 5432), answer: inUse, causes: causes("hidden-owner"),
 			snapshot: hidden(InCgroup("/user.slice/user-105.slice/session-3.scope"))},
+		// Another user's, and root may see it.
+		{name: "hidden-owner-lookalike", question: address("127.0.0.1", 5432), answer: inUse, causes: causes("listener"),
+			snapshot: NewSnapshot().ByRoot().
+				TCP("LISTEN", "127.0.0.1:5432", "", OwnedBy(812), OfUser(105), Sharing(true, false)).
+				Process(812, "postgres -D /var/lib/postgresql", Orphan, RunBy(105, "postgres"))},
 		// Root sees everybody: then the owner is not hidden, there is none.
 		{name: "no-process", question: address("127.0.0.1", 5432), answer: inUse, causes: causes("no-process"),
 			snapshot: NewSnapshot().ByRoot().TCP("LISTEN", "127.0.0.1:5432", "", Inode(91234), OfUser(0))},
@@ -84,6 +90,7 @@ func permissionCases() []*reportCase {
 	odd := NewSnapshot()
 	odd.Policy.IPv6Disabled = new(bool)
 	*odd.Policy.IPv6Disabled = true
+	odd.Policy.Addresses = slices.DeleteFunc(odd.Policy.Addresses, func(a netstate.InterfaceAddress) bool { return a.Prefix.Addr().Is6() })
 	without6 := NewSnapshot()
 	without6.Policy.IPv6 = new(bool)
 	used := NewSnapshot()
@@ -130,12 +137,12 @@ func overlapCases() []*reportCase {
 		{name: "reuseport-mismatch-alone", question: asked, answer: inUse, causes: causes("listener", "reuseport-mismatch"), snapshot: at("0.0.0.0:5188")},
 		{name: "reuseport-mismatch-user", question: asked, answer: inUse, causes: causes("listener", "reuseport-mismatch"),
 			snapshot: at("0.0.0.0:5188", Sharing(false, true), OfUser(1001))},
-		{name: "reuseport-mismatch-lookalike", question: asked, answer: ok, snapshot: at("0.0.0.0:5188", Sharing(false, true))},
+		{name: "reuseport-mismatch-lookalike", question: asked, answer: canJoin, snapshot: at("0.0.0.0:5188", Sharing(false, true))},
 	}
 }
 
 func unixCases() []*reportCase {
-	const path = "/run/app.sock"
+	const path = "/run/app/server.sock"
 	q := diagnose.Question{Network: netstate.Unix, Path: path, Typed: path}
 	abstract := diagnose.Question{Network: netstate.Unix, Path: "@app", Typed: "@app"}
 	odd := diagnose.Question{Network: netstate.Unix, Path: "/tmp/it's\x1b[31m mine.sock"}
@@ -167,6 +174,7 @@ func unixCases() []*reportCase {
 		{name: "path-exists", question: q, causes: causes("path-exists"), snapshot: NewSnapshot().File(path, netstate.PathDirectory, "")},
 		{name: "path-exists-lookalike", question: q, causes: causes("path-unusable"), snapshot: NewSnapshot().NoFile(path, "ENOENT")},
 		{name: "path-unusable", question: q, causes: causes("path-unusable"), snapshot: NewSnapshot().NoFile(path, "EACCES")},
+		{name: "path-unusable-lookalike", question: q, causes: causes("path-exists"), snapshot: NewSnapshot().File(path, netstate.PathSymlink, "")},
 		{name: "unix-unknown", question: q, snapshot: NewSnapshot()},
 	}
 }
