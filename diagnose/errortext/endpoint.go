@@ -35,7 +35,7 @@ func candidates(l *line) []candidate {
 	found = append(found, tupleEndpoints(l)...)
 	found = append(found, portWords(l)...)
 	found = append(found, portNotations(l)...)
-	found = append(found, paths(l)...)
+	found = append(found, paths(l, found)...)
 	found = append(found, addresses(l, found)...)
 	kept := found[:0]
 	for _, c := range found {
@@ -169,6 +169,9 @@ func isHostByte(c byte) bool {
 
 // opensWord tells that ":PORT" at i begins a word, as in "listen tcp :80".
 func opensWord(low string, i int) bool {
+	if i > 1 && strings.IndexByte("\"'`", low[i-1]) >= 0 { // an opening quote
+		i--
+	}
 	return i == 0 || strings.IndexByte(" \"'`(=/@[{<,", low[i-1]) >= 0
 }
 
@@ -193,7 +196,7 @@ func isNamedHost(low string, at int, host string) bool {
 		return false
 	}
 	switch host {
-	case "port", "ports", "line", "pid", "errno", "code", "error", "http", "https", "version", "column", "status", "fd", "socket":
+	case "port", "ports", "line", "pid", "errno", "code", "error", "http", "https", "version", "column", "status", "fd", "socket", "system":
 		return false
 	}
 	return hostWords.MatchString(low[max(0, at-40):at])

@@ -110,6 +110,7 @@ var notations = []*regexp.Regexp{
 	// kubectl: [{80 80}], Elasticsearch: [9300-9400]
 	regexp.MustCompile(`()\[\{(\d{1,5}) \d{1,5}\}`),
 	regexp.MustCompile(`\bto ()\[(\d{2,5})-\d{2,5}\]`),
+	regexp.MustCompile(`\bport already in use:? ()(\d{2,5})\b`),
 	regexp.MustCompile(`\brange:? ()\[?(\d{2,5})-\d{2,5}\b`),
 	// QEMU: hostfwd=tcp::2222-:22, 'tcp::2222-:22'
 	regexp.MustCompile(`\b(tcp|udp):[0-9.]*:(\d{1,5})-`),
@@ -173,12 +174,13 @@ var (
 	barePath    = regexp.MustCompile(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
 	socketName  = regexp.MustCompile(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
 	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=]?\s*$`)
+	reasonEnd   = regexp.MustCompile(`(?:in use|eaddrinuse|denied|eacces):? ?$`)
 	filesBefore = regexp.MustCompile(`(?:file|config|directory|folder|module|log|script|open|lock)s?["']?\s*[:=]?\s*$`)
 )
 
 // paths finds unix sockets: after "unix:", in quotes after a word for it, or
 // with a name that only sockets have.
-func paths(l *line) []candidate {
+func paths(l *line, others []candidate) []candidate {
 	var found []candidate
 	for i, pattern := range []*regexp.Regexp{schemePath, quotedPath, barePath} {
 		for _, m := range pattern.FindAllStringSubmatchIndex(l.text, -1) {
@@ -187,8 +189,8 @@ func paths(l *line) []candidate {
 			before = strings.TrimRight(before, "\"'`")
 			named := socketName.MatchString(path)
 			meant := pathWord.MatchString(before) && !filesBefore.MatchString(before) && !sourceFile.MatchString(lower(path))
-			afterReason := i == 2 && hasAny(before[max(0, len(before)-12):], []string{"in use", "eaddrinuse", "denied", "eacces"})
-			if len(path) < 2 || within(found, m[2]) || i > 0 && !named && !(i == 1 && meant) && !afterReason {
+			afterReason := i == 2 && reasonEnd.MatchString(before)
+			if len(path) < 2 || within(found, m[2]) || within(others, m[2]+1) || i > 0 && !named && !(i == 1 && meant) && !afterReason {
 				continue
 			}
 			found = append(found, candidate{endpoint: endpoint{network: "unix", port: noPort, path: path}, at: m[2], end: m[3]})

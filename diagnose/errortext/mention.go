@@ -136,7 +136,7 @@ func reasonMention(l *line) *mention {
 		}
 		m.weak = true
 	}
-	if r.weak && otherBind.MatchString(l.low) {
+	if r.weak && (otherBind.MatchString(l.low) || fileBefore.MatchString(l.low[:r.at])) || notSocket.MatchString(l.low) && m.op == "" {
 		return nil
 	}
 	m.endpoint = choose(l, r, m.unix)
@@ -145,6 +145,13 @@ func reasonMention(l *line) *mention {
 	}
 	return m
 }
+
+var (
+	// A file's path right before the reason: /etc/shadow: Permission denied.
+	fileBefore = regexp.MustCompile(`(?:^|[\s"'=])\.{0,2}/[^\s:]*["']?: $`)
+	// Addresses of hosts that are used twice, which is no bind's failure.
+	notSocket = regexp.MustCompile(`\bdhcp\w*|\blease\b|\bduplicate (?:ip )?address|\barp\b|\bby (?:another )?host\b`)
+)
 
 // quotesFile tells that a reason is about the file whose path follows it, as
 // in: Permission denied: '/etc/shadow'.

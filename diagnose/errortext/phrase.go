@@ -15,7 +15,7 @@ var (
 		regexp.MustCompile(`\b(?:already|something|some process|another|other process|process|something else) (?:\S+ ){0,3}?(?:listening|running|bound|using|uses|used)\b[^.;]{0,40}\bports?\b`),
 		regexp.MustCompile(`\bport \d+ is not open on \S+.*could not start`),
 		regexp.MustCompile(`\bport \d+ is being used\b|\bport \d+ (?:has|had) (?:already )?been (?:taken|used|allocated)\b`),
-		regexp.MustCompile(`\bconnection in use: \(`),
+		regexp.MustCompile(`\bconnection in use: ?["'(u]|\bin use by another (?:process|program|application|server)\b|\bsomething is already running at\b`),
 		regexp.MustCompile(`\bcannot find empty port in range\b`),
 		regexp.MustCompile(`\b(?:could not|couldn't|cannot|can't) acquire (?:the |a )?(?:required )?'?port`),
 		regexp.MustCompile(`\bconflicts with an existing registration on the machine`),
@@ -23,6 +23,8 @@ var (
 	}
 	// Something that is no port of a network.
 	otherPorts = regexp.MustCompile(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bcolumn\b`)
+	// A line of a program's source, as runtimes quote it.
+	sourceCode = regexp.MustCompile(`===? ?['"]|\bconsole\.\w+\(|\bif \(|\bcatch\b ?\(|process\.exit\(|println!?\(|\braise \w+\(|\bthrow new\b`)
 	// It asks or advises and does not state: a hint, a help text.
 	onlyAdvice = regexp.MustCompile(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bor configure this application|\bto listen on another port`)
 
@@ -34,13 +36,14 @@ var (
 	// Words that stand for it in one family of programs each.
 	otherPhrase = regexp.MustCompile(`\bfailed to initialize connector\b|\bunable to bind socket\b|\bports are not available\b|\bbinderrorexception\b|\bforwarding rule\b|\bcannot listen to port\b|\bconfigured to listen on port \d+ failed to start\b|\bcreate server tcp listening socket\b|\bfailed to initialize end point associated with protocolhandler\b`)
 	privileged  = regexp.MustCompile(`\bprivileged ports?\b`)
+	onlyRoot    = regexp.MustCompile(`\bprivileged ports can only\b`)
 	noReason    = regexp.MustCompile(`\b(?:could not|cannot|can't|couldn't|unable to|failed to) bind (?:\w+ ){0,3}(?:socket|port)\b`)
 	bunFailed   = regexp.MustCompile(`\bfailed to start server[.\s"']*$`)
 )
 
 // phraseMention is about a line without an errno.
 func phraseMention(l *line) *mention {
-	if otherPorts.MatchString(l.low) {
+	if otherPorts.MatchString(l.low) || sourceCode.MatchString(l.low) {
 		return nil
 	}
 	if m := takenMention(l); m != nil {
@@ -85,7 +88,7 @@ func cannotMention(l *line) *mention {
 		m.endpoint = choose(l, r, m.unix)
 		switch {
 		case pattern == privileged:
-			m.kind = Acces
+			m.kind, m.needsPort = Acces, !onlyRoot.MatchString(l.low)
 		case pattern == bunFailed:
 			m.weak, m.needsPort, m.kind = true, false, AddrInUse
 		case m.empty() && noReason.MatchString(l.low) && !strings.Contains(l.low, "still could not"):

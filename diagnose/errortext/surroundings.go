@@ -103,7 +103,7 @@ var (
 	// A line that explains the failure before it.
 	explains = regexp.MustCompile(`\bhint\b|already running on|running on (?:port|socket)|listen to port|\bis another\b|\bidentify and stop\b|\bcould not create listen|^\W*(?:udp|tcp|https?|rtmp|rtsp)://|\bport \d+ (?:is|was)\b|on that port|\bin use\b|listening port|\b(?:unable|failed|cannot|can't|could not|couldn't|error)\b.*(?:\b(?:listen|bind|start|open|port)|server)`)
 	// Frames and sources that show which call failed.
-	bindFrame    = regexp.MustCompile(`\bbind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|listener|uvicorn|\bsyscall: '(?:bind|listen)'|bun\b`)
+	bindFrame    = regexp.MustCompile(`\bbind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|\bsyscall: '(?:bind|listen)'|bun\b`)
 	connectFrame = regexp.MustCompile(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|\bsyscall: 'connect'|_http_client|new_connection`)
 	startsHere   = regexp.MustCompile(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d`)
 )

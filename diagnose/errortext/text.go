@@ -103,11 +103,12 @@ func stringEnd(text []byte) int {
 	return 2 // not ended in this line: only the introducer is dropped
 }
 
-// lower is s with the letters A to Z in lower case, as long as s is.
+// lower is s in lower case, as long as s is: letters whose lower case takes
+// another number of bytes stay.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
-			r += 'a' - 'A'
+		if l := unicode.ToLower(r); utf8.RuneLen(l) == utf8.RuneLen(r) {
+			return l
 		}
 		return r
 	}, s)
