@@ -35,7 +35,7 @@ func (c *inquiry) concerns(l netstate.Limit) bool {
 
 func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
 	switch kind {
-	case netstate.LimitOwners, netstate.LimitOptions, netstate.LimitProcess, netstate.LimitPath, netstate.LimitPolicy:
+	case netstate.LimitOwners, netstate.LimitForeignOwners, netstate.LimitOptions, netstate.LimitProcess, netstate.LimitPath, netstate.LimitPolicy:
 		if c.snapshot.Host.Privileged {
 			return "portdoc outside the container, as root"
 		}
