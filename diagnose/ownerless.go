@@ -121,8 +121,8 @@ user of the socket is known all the same, and often the service.`,
 // mayHideOwner tells whether a limit says that r may have an owner that could
 // not be seen.
 func (c *inquiry) mayHideOwner(r row) bool {
-	return slices.ContainsFunc(c.snapshot.Limits, func(l netstate.Limit) bool {
-		return l.Kind == netstate.LimitOwners && (len(l.Inodes) == 0 || slices.Contains(l.Inodes, r.Inode))
+	return c.unseen[r.Inode] || slices.ContainsFunc(c.snapshot.Limits, func(l netstate.Limit) bool {
+		return l.Kind == netstate.LimitOwners && len(l.Inodes) == 0
 	})
 }
 

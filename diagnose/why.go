@@ -8,9 +8,13 @@ import (
 
 // inquiry is one question about one snapshot, on the way to its report.
 type inquiry struct {
-	snapshot  *netstate.Snapshot
-	question  Question
-	rows      []row
+	snapshot *netstate.Snapshot
+	question Question
+	rows     []row
+	// listening are the rows of listeners, unseen the inodes whose owners may
+	// be hidden.
+	listening []int
+	unseen    map[uint64]bool
 	processes map[int]*netstate.Process
 	attempts  []attempt
 	verdict   Verdict
@@ -35,7 +39,19 @@ func Why(s *netstate.Snapshot, q Question) *Report {
 }
 
 func newInquiry(s *netstate.Snapshot, q Question) *inquiry {
-	c := &inquiry{snapshot: s, question: q, rows: rowsOf(s, q), processes: map[int]*netstate.Process{}}
+	c := &inquiry{snapshot: s, question: q, rows: rowsOf(s, q), unseen: map[uint64]bool{}, processes: map[int]*netstate.Process{}}
+	for i, r := range c.rows {
+		if r.State == netstate.StateListen {
+			c.listening = append(c.listening, i)
+		}
+	}
+	for _, l := range s.Limits {
+		for _, inode := range l.Inodes {
+			if l.Kind == netstate.LimitOwners {
+				c.unseen[inode] = true
+			}
+		}
+	}
 	for i := range s.Processes {
 		c.processes[s.Processes[i].PID] = &s.Processes[i]
 	}

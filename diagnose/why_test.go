@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"math/rand/v2"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -300,5 +301,39 @@ func TestIsPure(t *testing.T) {
 				t.Errorf("%s imports %s: package diagnose is made of pure functions", name, path)
 			}
 		}
+	}
+}
+
+// BenchmarkWhy explains a port with 50,000 leftovers and as many connections.
+func BenchmarkWhy(b *testing.B) {
+	s := NewSnapshot().
+		TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(4211), Sharing(true, false)).
+		Process(4211, "./server")
+	for i := range 50_000 {
+		peer := fmt.Sprintf("10.%d.%d.9:%d", i>>8, i&255, 40000)
+		s.TCP("TIME_WAIT", "10.0.0.5:5188", peer, TimeLeft(1))
+		s.TCP("ESTABLISHED", "10.0.0.5:5188", strings.Replace(peer, ".9:", ".8:", 1), OwnedBy(4211), From("accept"), Sharing(true, false))
+	}
+	for b.Loop() {
+		if r := diagnose.Why(s.Snapshot, port(5188)); len(r.Causes) != 2 {
+			b.Fatal(r.Causes)
+		}
+	}
+}
+
+// TestHostName asks about a name with two addresses: it can be bound if both
+// can.
+func TestHostName(t *testing.T) {
+	q := address("127.0.0.1", 5188)
+	q.Typed, q.Addresses = "localhost:5188", []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
+	s := NewSnapshot().
+		TCP("LISTEN", "[::1]:5188", "", OwnedBy(4211), Sharing(true, false)).
+		Process(4211, "./server")
+	r := diagnose.Why(s.Snapshot, q)
+	if r.Verdict != diagnose.Blocked || r.Summary != "localhost:5188 is taken: ./server (pid 4211) listens on [::1]:5188" {
+		t.Errorf("%s: %s", r.Verdict, r.Summary)
+	}
+	if len(diagnose.Requests(s.Snapshot, q)) != 4 {
+		t.Errorf("the binds are %v", diagnose.Requests(s.Snapshot, q))
 	}
 }
