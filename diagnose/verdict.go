@@ -76,8 +76,8 @@ func (c *inquiry) label() string {
 		return Printable(q.Path)
 	case q.Port == 0:
 		return "a " + string(q.Network) + " port of the system's choice"
-	case len(q.Addresses) > 1 && q.Typed != "":
-		return Printable(q.Typed)
+	case q.Host != "":
+		return Printable(fmt.Sprintf("%s:%d/%s", q.Host, q.Port, q.Network))
 	case q.Address.IsValid():
 		return Printable(fmt.Sprintf("%v/%s", netip.AddrPortFrom(q.Address, q.Port), q.Network))
 	}
@@ -94,7 +94,10 @@ func (c *inquiry) typed() string {
 		return ShellQuote(q.Path)
 	}
 	port := strconv.Itoa(int(q.Port))
-	if q.Address.IsValid() {
+	switch {
+	case q.Host != "":
+		port = q.Host + ":" + port
+	case q.Address.IsValid():
 		port = netip.AddrPortFrom(q.Address, q.Port).String()
 	}
 	if q.Network == netstate.UDP {
