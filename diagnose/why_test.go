@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"math/rand/v2"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -318,22 +317,5 @@ func BenchmarkWhy(b *testing.B) {
 		if r := diagnose.Why(s.Snapshot, port(5188)); len(r.Causes) != 2 {
 			b.Fatal(r.Causes)
 		}
-	}
-}
-
-// TestHostName asks about a name with two addresses: it can be bound if both
-// can.
-func TestHostName(t *testing.T) {
-	q := address("127.0.0.1", 5188)
-	q.Typed, q.Addresses = "localhost:5188", []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
-	s := NewSnapshot().
-		TCP("LISTEN", "[::1]:5188", "", OwnedBy(4211), Sharing(true, false)).
-		Process(4211, "./server")
-	r := diagnose.Why(s.Snapshot, q)
-	if r.Verdict != diagnose.Blocked || r.Summary != "localhost:5188 is taken: ./server (pid 4211) listens on [::1]:5188" {
-		t.Errorf("%s: %s", r.Verdict, r.Summary)
-	}
-	if len(diagnose.Requests(s.Snapshot, q)) != 4 {
-		t.Errorf("the binds are %v", diagnose.Requests(s.Snapshot, q))
 	}
 }
