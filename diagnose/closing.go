@@ -30,8 +30,8 @@ func findTimeWait(c *inquiry) []finding {
 	return []finding{{
 		title: fmt.Sprintf("%s that this side closed first (TIME_WAIT)", left),
 		detail: sentences(
-			fmt.Sprintf("No process has %s any more. The side that closes first keeps TIME_WAIT, so that late packets can't reach a new connection.",
-				pick(len(rows), "it", "them")),
+			fmt.Sprintf("%s over and in TIME_WAIT; no process has %s any more. The side that closes first keeps it, so that late packets can't reach a new connection.",
+				pick(len(rows), "A connection is", left+" are"), pick(len(rows), "it", "them")),
 			c.lastEnds(rows), c.pastLeftovers()),
 		summary:  c.leftoverSummary(aCount(len(rows), "connection")+" closed on this side", clears),
 		rows:     rows,

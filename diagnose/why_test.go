@@ -211,6 +211,27 @@ func TestNeverBlamed(t *testing.T) {
 	}
 }
 
+// TestFolding wants one row for many leftovers, and all of them when asked.
+func TestFolding(t *testing.T) {
+	all := port(5188)
+	all.AllSockets = true
+	for _, test := range []struct {
+		left, rows int
+		question   diagnose.Question
+	}{{16, 16, port(5188)}, {17, 1, port(5188)}, {17, 17, all}} {
+		s := manyLeft(test.left)
+		s.TCP("ESTABLISHED", "127.0.0.1:5188", "127.0.0.1:45499", OwnedBy(4211)).Process(4211, "./server")
+		r := diagnose.Why(s.Snapshot, test.question)
+		if len(r.Sockets) != test.rows+1 {
+			t.Errorf("%d rows for %d leftovers, want %d and one", len(r.Sockets), test.left, test.rows)
+		}
+		last := r.Sockets[len(r.Sockets)-1]
+		if last.Timer.RemainingSeconds != float64(test.left) || last.Count != test.left-test.rows+1 || (last.Remote == nil) != (test.rows == 1) {
+			t.Errorf("the last row of %d leftovers is %+v", test.left, last)
+		}
+	}
+}
+
 // TestRequests checks which binds are tried, and in which order.
 func TestRequests(t *testing.T) {
 	words := func(s *Snapshot, q diagnose.Question) (words []string) {
