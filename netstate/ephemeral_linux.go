@@ -50,7 +50,7 @@ func (d *inetDiag) ephemeralUse(query portQuery, limits *[]Limit) (*EphemeralUse
 	var err error
 	for range maxDumps {
 		clear(counter.taken[:])
-		err = d.dumpAll(query.network, portSet{counter.ports}, 0, counter.add)
+		err = d.dumpAll(query.network, portSet{counter.ports}, 0, func(row inetDiagRow) { counter.add(row.Socket) })
 		if !errors.Is(err, errInterrupted) {
 			break
 		}
