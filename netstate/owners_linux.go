@@ -29,7 +29,6 @@ func readOwners(ctx context.Context, s *Snapshot) {
 	readWaits(s, proc, search.sockfs, holders)
 	setOwners(s, holders)
 	readProcesses(s, proc, holders)
-	readUserNames(s)
 	readCanListen(s, holders)
 	s.Limits = append(s.Limits, search.limits(s)...)
 	if ownerless, _ := unexplainedInodes(s); len(ownerless) > 0 {

@@ -28,8 +28,8 @@ type Snapshot struct {
 	// Paths has one entry for each unix socket path in the query.
 	Paths     []Path    `json:"paths,omitempty"`
 	Processes []Process `json:"processes"`
-	// Users are the names of the user ids in Sockets and Unix, where the
-	// system has one.
+	// Users are the names of the user ids of sockets and processes and of
+	// the reader, where the system has one.
 	Users     map[uint32]string `json:"users,omitempty"`
 	Policy    Policy            `json:"policy"`
 	Observed  []BindOutcome     `json:"observed,omitempty"`
