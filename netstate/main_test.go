@@ -6,8 +6,8 @@ import (
 	"portdoc/netstate/netstatetest"
 )
 
-// roles are what the test binary can be besides a test. Each test file adds
-// its own in an init function.
+// roles are what the test binary can be besides a test. Each test file
+// registers its own.
 var roles = netstatetest.Roles{}
 
 func TestMain(m *testing.M) { netstatetest.Main(m, roles) }
