@@ -12,6 +12,9 @@ type Question struct {
 	// Address is the one address asked about; the zero Addr asks about both
 	// wildcards, 0.0.0.0 and dual-stack [::]. Unused for unix sockets.
 	Address netip.Addr
+	// Addresses are all those of a host name that has several, Address the
+	// first of them; nil otherwise. The name can be bound if each of them can.
+	Addresses []netip.Addr
 	// Port 0 asks for any ephemeral port.
 	Port uint16
 	// Path is a unix socket's path, or "@" and an abstract name.
