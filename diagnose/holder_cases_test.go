@@ -5,7 +5,7 @@ import (
 
 	"portdoc/diagnose"
 	"portdoc/netstate"
-	. "portdoc/netstate/netstatetest"
+	. "portdoc/netstate/snapshottest"
 )
 
 // causes are ids in the order of a report.

@@ -20,6 +20,9 @@ type orderKey struct {
 	reuseAddr truth
 	// bound tells that the socket itself came through bind(2).
 	bound, listening bool
+	// part is a helper that does not claim all that the newcomer does. It
+	// may get on with a rival that the newcomer meets.
+	part bool
 }
 
 func keyOf(e *netstate.Socket) orderKey {
@@ -40,7 +43,9 @@ func (f *search) addOrder(n *linuxSocket, e *netstate.Socket, conflict truth) {
 		f.rivals = addKey(f.rivals, keyOf(e))
 	}
 	if n.mayHelp(e) {
-		f.helpers = addKey(f.helpers, keyOf(e))
+		helper := keyOf(e)
+		helper.part = n.dual() && (e.Local.Addr() != netip.IPv6Unspecified() || known(e.Options.V6Only) != no)
+		f.helpers = addKey(f.helpers, helper)
 	}
 }
 
@@ -69,7 +74,7 @@ func (f *search) orderDecides(n *linuxSocket) bool {
 // the helper be bound beside it. Connections wipe out nothing.
 func (helper orderKey) mayFollow(rival orderKey) bool {
 	apart := helper.device != "" && rival.device != "" && helper.device != rival.device
-	return !rival.bound || apart || !rival.listening && helper.reuseAddr.and(rival.reuseAddr) != no
+	return !rival.bound || helper.part || apart || !rival.listening && helper.reuseAddr.and(rival.reuseAddr) != no
 }
 
 // mayHelp tells whether e may make the kernel overlook a conflict.
@@ -109,15 +114,17 @@ func (n *linuxSocket) mayBeRemembered(e *netstate.Socket) bool {
 	return e.Remote.IsValid() && n.within(wildcard, unsure)
 }
 
-// within tells whether n's address may be the remembered one or part of it. To
-// 0.0.0.0 the kernel takes a dual-stack :: for the same.
+// dual tells whether n claims all of IPv4 and IPv6.
+func (n *linuxSocket) dual() bool { return n.address == netip.IPv6Unspecified() && !n.v6only }
+
+// within tells whether n's address may be the remembered one or part of it. A
+// dual-stack :: counts as part of 0.0.0.0, and of :: without IPv4.
 func (n *linuxSocket) within(remembered netip.Addr, v6only truth) bool {
-	dual := n.address == netip.IPv6Unspecified() && !n.v6only
 	switch {
 	case remembered == netip.IPv6Unspecified():
 		return !isV4(n.address) || v6only != yes
 	case remembered == netip.IPv4Unspecified():
-		return isV4(n.address) || dual
+		return isV4(n.address) || n.dual()
 	case isWildcard(remembered): // ::ffff:0.0.0.0
 		return isV4(n.address)
 	}

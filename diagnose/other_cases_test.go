@@ -6,7 +6,7 @@ import (
 
 	"portdoc/diagnose"
 	"portdoc/netstate"
-	. "portdoc/netstate/netstatetest"
+	. "portdoc/netstate/snapshottest"
 )
 
 func ownerlessCases() []*reportCase {
