@@ -90,6 +90,9 @@ func (c *inquiry) addresses() []netip.Addr {
 	if c.question.Network == netstate.Unix {
 		return nil
 	}
+	if len(c.question.Addresses) > 0 {
+		return c.question.Addresses
+	}
 	if c.question.Address.IsValid() {
 		return []netip.Addr{c.question.Address}
 	}
@@ -179,6 +182,28 @@ func (c *inquiry) makeAttempts() {
 		}
 	}
 	c.dropMissingFamily()
+	c.doubtRules()
+}
+
+// doubtRules takes back what the rules say of binds that were not tried, where
+// the system answered another one in another way: the rules do not know what
+// is in the way there, so they don't know whether an option gets past it.
+func (c *inquiry) doubtRules() {
+	for _, tried := range c.attempts {
+		if !tried.surprises() {
+			continue
+		}
+		for i := range c.attempts {
+			if a := &c.attempts[i]; a.observed == "" && a.address == tried.address {
+				a.prediction = Prediction{Bind: ResultUnknown}
+			}
+		}
+	}
+}
+
+// surprises tells whether the system answered otherwise than the rules.
+func (a attempt) surprises() bool {
+	return a.observed != "" && a.prediction.Bind != ResultUnknown && a.prediction.Bind != a.observed
 }
 
 func (c *inquiry) attempt(request netstate.BindRequest) attempt {

@@ -30,8 +30,8 @@ func findTimeWait(c *inquiry) []finding {
 	return []finding{{
 		title: fmt.Sprintf("%s that this side closed first (TIME_WAIT)", left),
 		detail: sentences(
-			fmt.Sprintf("No process has %s any more. The side that closes first keeps TIME_WAIT, so that late packets can't reach a new connection.",
-				pick(len(rows), "it", "them")),
+			fmt.Sprintf("%s over and in TIME_WAIT; no process has %s any more. The side that closes first keeps it, so that late packets can't reach a new connection.",
+				pick(len(rows), "A connection is", left+" are"), pick(len(rows), "it", "them")),
 			c.lastEnds(rows), c.pastLeftovers()),
 		summary:  c.leftoverSummary(aCount(len(rows), "connection")+" closed on this side", clears),
 		rows:     rows,
@@ -157,10 +157,10 @@ func findFinWait(c *inquiry) []finding {
 	}
 	clears, connections := c.lastTimer(rows), aCount(len(rows), "connection")
 	return []finding{{
-		title: fmt.Sprintf("%s that this side closed and the other side did not (FIN_WAIT)", connections),
+		title: capital(connections) + " that this side closed and the other side did not (FIN_WAIT)",
 		detail: sentences(
-			fmt.Sprintf("This side has closed %s, and waits for the other side, %s, to close too. No process here has %s any more.",
-				connections, c.peers(rows), pick(len(rows), "it", "them")),
+			fmt.Sprintf("This side has closed %s, and waits for the other side, %s, to close too. No process has this end any more.",
+				connections, c.peers(rows)),
 			c.otherEnd(rows), c.lastEnds(rows), c.givesUp(clears), c.pastLeftovers()),
 		summary:  c.leftoverSummary(connections+" that the other side has not closed", clears),
 		rows:     rows,
@@ -233,7 +233,7 @@ func (c *inquiry) lastSteps(state netstate.State, which, detail string) []findin
 	}
 	connections := aCount(len(rows), "connection") + " " + which
 	return []finding{{
-		title:    connections,
+		title:    capital(connections),
 		detail:   sentences(detail, c.givesUp(0), c.pastLeftovers()),
 		summary:  c.leftoverSummary(connections, 0),
 		rows:     rows,

@@ -78,7 +78,7 @@ func (c *inquiry) end(h *holder) []Remedy {
 
 func (c *inquiry) mayEnd(h *holder) bool {
 	return !slices.ContainsFunc(h.heads, func(p *netstate.Process) bool {
-		return p.PID == 1 || isSupervised(p)
+		return p.PID == 1 || isSupervised(p) || proxied(p) != ""
 	})
 }
 

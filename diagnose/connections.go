@@ -26,12 +26,12 @@ func findConnections(c *inquiry) []finding {
 	var findings []finding
 	for _, h := range holders {
 		findings = append(findings, finding{
-			title: fmt.Sprintf("%s still has %s that the server accepted", h.name(), aCount(len(h.rows), "connection")),
+			title: fmt.Sprintf("%s still %s %s that the server accepted", h.name(), h.verb("has", "have"), aCount(len(h.rows), "connection")),
 			detail: sentences(
-				fmt.Sprintf("Nobody listens any more, and %s still has %s to %s.", h.name(), aCount(len(h.rows), "accepted connection"), c.peers(h.rows)),
+				fmt.Sprintf("Nobody listens any more, and %s still %s %s to %s.", h.name(), h.verb("has", "have"), aCount(len(h.rows), "accepted connection"), c.peers(h.rows)),
 				fmt.Sprintf("%s the port until %s closed.", pick(len(h.rows), "It keeps", "They keep"), pick(len(h.rows), "it is", "they are")),
 				c.pastLeftovers()),
-			summary:  fmt.Sprintf("%s is taken: %s still has %s on it, though nobody listens", c.label(), h.name(), aCount(len(h.rows), "connection")),
+			summary:  fmt.Sprintf("%s is taken: %s still %s %s on it, though nobody listens", c.label(), h.name(), h.verb("has", "have"), aCount(len(h.rows), "connection")),
 			rows:     h.rows,
 			pids:     h.pids(),
 			remedies: append(c.shareNow(), c.end(h)...),
@@ -92,10 +92,10 @@ func findCloseWait(c *inquiry) []finding {
 	for _, h := range holders {
 		connections := aCount(len(h.rows), "connection")
 		findings = append(findings, finding{
-			title: fmt.Sprintf("%s never closes %s that the other side has closed", h.name(), connections),
-			detail: sentences(fmt.Sprintf("The other side (%s) has closed, and %s has not (CLOSE_WAIT).", c.peers(h.rows), h.name()),
+			title: fmt.Sprintf("%s never %s %s that the other side has closed", h.name(), h.verb("closes", "close"), connections),
+			detail: sentences(fmt.Sprintf("The other side (%s) has closed, and %s %s not (CLOSE_WAIT).", c.peers(h.rows), h.name(), h.verb("has", "have")),
 				"This has no time limit: waiting does not help.", c.pastLeftovers()),
-			summary:  fmt.Sprintf("%s is taken: %s keeps %s open that the other side has closed", c.label(), h.name(), connections),
+			summary:  fmt.Sprintf("%s is taken: %s %s %s open that the other side has closed", c.label(), h.name(), h.verb("keeps", "keep"), connections),
 			rows:     h.rows,
 			pids:     h.pids(),
 			remedies: append(c.shareNow(), c.end(h)...),
@@ -144,9 +144,9 @@ func findOutgoing(c *inquiry) []finding {
 			what = "a socket"
 		}
 		findings = append(findings, finding{
-			title:     fmt.Sprintf("%s uses it as the source port of %s to %s", h.name(), what, c.peers(h.rows)),
-			detail:    sentences(fmt.Sprintf("%s has %s to %s, and this is its own port on this side.", h.name(), what, c.peers(h.rows)), c.rangeFacts()),
-			summary:   fmt.Sprintf("%s is taken: %s uses it for an outgoing connection to %s", c.label(), h.name(), c.peers(h.rows)),
+			title:     fmt.Sprintf("%s %s it as the source port of %s to %s", h.name(), h.verb("uses", "use"), what, c.peers(h.rows)),
+			detail:    sentences(fmt.Sprintf("%s %s %s to %s, and this is its own port on this side.", h.name(), h.verb("has", "have"), what, c.peers(h.rows)), c.rangeFacts()),
+			summary:   fmt.Sprintf("%s is taken: %s %s it for an outgoing connection to %s", c.label(), h.name(), h.verb("uses", "use"), c.peers(h.rows)),
 			rows:      h.rows,
 			pids:      h.pids(),
 			certainty: certainty,
@@ -233,10 +233,10 @@ func findSelfConnect(c *inquiry) []finding {
 	var findings []finding
 	for _, h := range holders {
 		findings = append(findings, finding{
-			title: h.name() + " is connected to itself",
+			title: h.name() + h.verb(" is", " are") + " connected to itself",
 			detail: sentences(fmt.Sprintf("%s tried to connect to %s when nobody listened there, was lent the same port as its source port, and so reached itself.",
 				h.name(), c.places(h.rows)), c.rangeFacts()),
-			summary:  fmt.Sprintf("%s is taken: %s is connected to itself on it", c.label(), h.name()),
+			summary:  fmt.Sprintf("%s is taken: %s %s connected to itself on it", c.label(), h.name(), h.verb("is", "are")),
 			rows:     h.rows,
 			pids:     h.pids(),
 			remedies: slices.Concat(c.end(h), c.avoidRange()),

@@ -59,6 +59,14 @@ func listenerCases() []*reportCase {
 			snapshot: NewSnapshot().
 				UDP("0.0.0.0:5353", "", OwnedBy(600), OfUser(110), Sharing(true, false)).
 				Process(600, "avahi-daemon", Orphan, RunBy(110, "avahi"))},
+		{name: "listener-proxy", question: port(5188), answer: inUse, causes: causes("listener"),
+			snapshot: NewSnapshot().ByRoot().
+				TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(600), OfUser(0), Sharing(true, false)).
+				Process(600, "/usr/bin/docker-proxy -proto tcp -host-port 5188", RunBy(0, "root"), Service("docker.service"))},
+		{name: "listener-init", question: port(5188), answer: inUse, causes: causes("listener"),
+			snapshot: NewSnapshot().ByRoot().
+				TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(1), OfUser(0), Sharing(true, false)).
+				Process(1, "/sbin/init", RunBy(0, "root"), func(p *netstate.Process) { p.PPID, p.ParentName, p.Ancestors = 0, "", nil })},
 		{name: "bound", question: port(5188), answer: inUse, causes: causes("bound"),
 			snapshot: NewSnapshot().
 				TCP("BOUND", "0.0.0.0:5188", "", OwnedBy(4211), Sharing(false, false)).

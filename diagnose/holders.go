@@ -148,6 +148,9 @@ func processLabel(name string, command []string) string {
 
 func labelOf(p *netstate.Process) string { return processLabel(p.Name, p.Command) }
 
+// verb is the form of a verb that goes with the holder's name.
+func (h *holder) verb(one, more string) string { return pick(len(h.heads), one, more) }
+
 // name says which processes, "./server (pid 4211)".
 func (h *holder) name() string {
 	label := labelOf(h.lead())

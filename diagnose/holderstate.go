@@ -25,10 +25,10 @@ func findStopped(c *inquiry) []finding {
 	for _, h := range c.suspended(netstate.Stopped) {
 		how := howStopped(h.lead())
 		findings = append(findings, finding{
-			title: fmt.Sprintf("%s is %s", h.name(), how),
+			title: fmt.Sprintf("%s %s %s", h.name(), h.verb("is", "are"), how),
 			detail: sentences(fmt.Sprintf("A stopped process is suspended, not ended%s.", c.stopFacts(h.lead())),
 				c.suspensionFacts(h)),
-			summary:  fmt.Sprintf("%s is taken: %s, %s, still holds it", c.label(), h.name(), how),
+			summary:  fmt.Sprintf("%s is taken: %s, %s, still %s it", c.label(), h.name(), how, h.verb("holds", "hold")),
 			rows:     h.rows,
 			pids:     h.pids(),
 			remedies: c.resume(h),
@@ -81,7 +81,7 @@ func (c *inquiry) stopFacts(p *netstate.Process) string {
 func (c *inquiry) suspensionFacts(h *holder) string {
 	text := "It keeps its sockets until it runs again or dies: waiting does not help"
 	listening := func(i int) bool { return c.rows[i].State == netstate.StateListen }
-	if slices.ContainsFunc(h.rows, listening) && c.optionFacts() != "" {
+	if slices.ContainsFunc(h.rows, listening) && isFailure(c.outcome(sharing{reuseAddr: true})) {
 		text += ", and SO_REUSEADDR does not get past a socket that listens"
 	}
 	return text + "."
@@ -149,10 +149,10 @@ func findTraced(c *inquiry) []finding {
 			remedies = append(remedies, c.kill(h, slices.Concat(h.heads, h.workers)))
 		}
 		findings = append(findings, finding{
-			title: fmt.Sprintf("%s is stopped by a debugger", h.name()),
+			title: fmt.Sprintf("%s %s stopped by a debugger", h.name(), h.verb("is", "are")),
 			detail: sentences(fmt.Sprintf("%s has stopped %s and decides when it runs again.", debugger, h.name()),
 				c.suspensionFacts(h)),
-			summary:  fmt.Sprintf("%s is taken: %s, stopped by the debugger %s, still holds it", c.label(), h.name(), debugger),
+			summary:  fmt.Sprintf("%s is taken: %s, stopped by the debugger %s, still %s it", c.label(), h.name(), debugger, h.verb("holds", "hold")),
 			rows:     h.rows,
 			pids:     h.pids(),
 			remedies: remedies,
@@ -177,16 +177,16 @@ func findFrozen(c *inquiry) []finding {
 		what := "the control group " + Printable(p.FrozenBy)
 		switch {
 		case p.Container != "":
-			what = "its container, " + shortID(p.Container) + ", is paused (the control group " + Printable(p.FrozenBy) + ")"
+			what = "its container, " + shortID(p.Container) + ", is paused"
 		case p.FrozenBy == "":
 			what = "its control group is frozen"
 		default:
 			what += " is frozen"
 		}
 		findings = append(findings, finding{
-			title:    h.name() + " is frozen",
-			detail:   sentences(fmt.Sprintf("%s does not run: %s.", h.name(), what), c.suspensionFacts(h)),
-			summary:  fmt.Sprintf("%s is taken: %s, frozen%s, still holds it", c.label(), h.name(), frozenWith(p)),
+			title:    h.name() + h.verb(" is frozen", " are frozen"),
+			detail:   sentences(fmt.Sprintf("%s %s not run: %s.", h.name(), h.verb("does", "do"), what), c.suspensionFacts(h)),
+			summary:  fmt.Sprintf("%s is taken: %s, frozen%s, still %s it", c.label(), h.name(), frozenWith(p), h.verb("holds", "hold")),
 			rows:     h.rows,
 			pids:     h.pids(),
 			remedies: c.thaw(p),

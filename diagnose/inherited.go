@@ -44,7 +44,7 @@ func findInherited(c *inquiry) []finding {
 		}
 		findings = append(findings, finding{
 			title:     fmt.Sprintf("%s inherited the socket", h.name()),
-			detail:    sentences(fmt.Sprintf("%s has the socket%s and did not open it: %s.", h.name(), c.heldSince(h.lead()), how.evidence), origin),
+			detail:    sentences(fmt.Sprintf("%s %s the socket%s and did not open it: %s.", h.name(), h.verb("has", "have"), c.heldSince(h.lead()), how.evidence), origin),
 			summary:   fmt.Sprintf("%s is taken: %s %s", c.label(), h.name(), summary),
 			rows:      h.rows,
 			pids:      h.pids(),
@@ -61,7 +61,7 @@ func findInherited(c *inquiry) []finding {
 
 func (c *inquiry) heldSince(p *netstate.Process) string {
 	if since := c.since(p); since != "" {
-		return ", since it was started " + since + " ago at the latest,"
+		return " (it was started " + since + " ago)"
 	}
 	return ""
 }

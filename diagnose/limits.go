@@ -20,12 +20,7 @@ func (c *inquiry) limits() []Limit {
 		return slices.Compare([]string{a.What, a.Why}, []string{b.What, b.Why})
 	})
 	limits = slices.Compact(limits)
-	for _, a := range c.attempts {
-		if l, ok := c.attemptLimit(a); ok {
-			limits = append(limits, l)
-		}
-	}
-	return limits
+	return append(limits, c.attemptLimits()...)
 }
 
 // concerns tells whether the limit is about a socket of the report.
@@ -55,40 +50,64 @@ func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
 	return ""
 }
 
-// attemptLimit tells of a bind whose outcome is not known, or is another one
-// than the rules have it.
-func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
-	bind := "a bind on " + bracketed(a)
-	if options := a.options(); len(options) > 0 {
-		bind += " with " + list(options)
+// attemptLimits tell of binds whose outcome is not known, or is another one
+// than the rules have it. Those that differ only in the bind are one.
+func (c *inquiry) attemptLimits() []Limit {
+	var limits []Limit
+	var binds [][]string
+	for _, a := range c.attempts {
+		l, ok := c.attemptLimit(a)
+		if !ok {
+			continue
+		}
+		i := slices.Index(limits, l)
+		if i < 0 {
+			i = len(limits)
+			limits, binds = append(limits, l), append(binds, nil)
+		}
+		binds[i] = append(binds[i], a.words())
 	}
-	switch predicted := a.prediction.Bind; {
-	case a.result() == ResultUnknown && c.question.Network == netstate.Unix:
+	for i := range limits {
+		limits[i].What = fmt.Sprintf(limits[i].What, "a bind "+list(binds[i]))
+	}
+	return limits
+}
+
+// words say which bind it is.
+func (a attempt) words() string {
+	if options := a.options(); len(options) > 0 {
+		return "on " + bracketed(a) + " with " + list(options)
+	}
+	return "on " + bracketed(a)
+}
+
+// attemptLimit has a %s in What, for the bind.
+func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
+	switch {
+	case a.surprises():
 		return Limit{
-			What:   "what " + bind + " gets",
+			What: "why %s gets " + said(a.observed),
+			Why:  fmt.Sprintf("by the rules it gets %s: trust the system's answer", said(a.prediction.Bind)),
+		}, true
+	case a.result() != ResultUnknown || a.sharing() != c.asked() && c.failure() != "EADDRINUSE":
+		return Limit{}, false
+	case a.prediction.Missing == "":
+		// The surprise at the same address is said instead.
+		return Limit{}, false
+	case c.question.Network == netstate.Unix:
+		return Limit{
+			What:   "what %s gets",
 			Why:    a.prediction.Missing + " could not be seen",
 			Remedy: "sudo portdoc why " + c.typed(),
 		}, true
-	case a.result() == ResultUnknown && !c.mayBeTried(a.request):
-		return Limit{
-			What:   "what " + bind + " gets",
-			Why:    "to try it could take datagrams from a program that runs",
-			Remedy: "",
-		}, true
-	case a.result() == ResultUnknown:
-		return Limit{
-			What:   "what " + bind + " gets",
-			Why:    "it was not tried, and the rules need to know " + a.prediction.Missing,
-			Remedy: "portdoc why " + c.typed() + ", without --no-probe",
-		}, true
-	case a.observed != "" && predicted != ResultUnknown && predicted != a.observed:
-		return Limit{
-			What:   "why " + bind + " gets " + said(a.observed),
-			Why:    fmt.Sprintf("by the rules it gets %s: trust the system's answer", said(predicted)),
-			Remedy: "",
-		}, true
+	case !c.mayBeTried(a.request):
+		return Limit{What: "what %s gets", Why: "to try it could take datagrams from a program that runs"}, true
 	}
-	return Limit{}, false
+	return Limit{
+		What:   "what %s gets",
+		Why:    "it was not tried, and the rules need to know " + Printable(a.prediction.Missing),
+		Remedy: "portdoc why " + c.typed() + ", without --no-probe",
+	}, true
 }
 
 // said is a result for people.

@@ -25,12 +25,12 @@ func findListeners(c *inquiry) []finding {
 	var findings []finding
 	for _, h := range holders {
 		findings = append(findings, finding{
-			title:    h.name() + " listens on it",
+			title:    h.name() + h.verb(" listens on it", " listen on it"),
 			detail:   sentences(c.listenerFacts(h), c.workerFacts(h), c.optionFacts()),
 			summary:  fmt.Sprintf("%s is taken: %s %s", c.label(), h.name(), c.listens(h)),
 			rows:     c.belongings(h),
 			pids:     h.pids(),
-			remedies: append(c.end(h), c.initRemedy(h)...),
+			remedies: append(c.end(h), c.keeperRemedies(h)...),
 		})
 	}
 	return findings
@@ -45,9 +45,9 @@ func (c *inquiry) serves(r row) bool {
 
 func (c *inquiry) listens(h *holder) string {
 	if c.question.Network == netstate.UDP {
-		return "receives on " + c.places(h.rows)
+		return h.verb("receives on ", "receive on ") + c.places(h.rows)
 	}
-	return "listens on " + c.places(h.rows)
+	return h.verb("listens on ", "listen on ") + c.places(h.rows)
 }
 
 // listenerFacts say who it is and for how long.
@@ -76,6 +76,9 @@ func (c *inquiry) workerFacts(h *holder) string {
 
 // optionFacts say that no option of the new socket helps, where that is so.
 func (c *inquiry) optionFacts() string {
+	if c.question.Network == netstate.UDP && c.verdict == Conditional {
+		return "A bind that sets what this socket has set succeeds beside it, and the two then compete for what arrives."
+	}
 	if c.question.Network != netstate.TCP || !isFailure(c.outcome(sharing{reuseAddr: true})) {
 		return ""
 	}
@@ -84,18 +87,38 @@ func (c *inquiry) optionFacts() string {
 
 func isFailure(outcome string) bool { return outcome != ResultOK && outcome != ResultUnknown }
 
-// initRemedy is for sockets of the system's first process, which must not be
-// ended: it has them for a service that it will start.
-func (c *inquiry) initRemedy(h *holder) []Remedy {
-	if h.lead().PID != 1 || c.snapshot.Host.OS != "linux" {
-		return nil
+// keeperRemedies are for programs that hold a socket for somebody else and
+// must not be ended: the system's first process for a service that it will
+// start, a container runtime's proxy for a container.
+func (c *inquiry) keeperRemedies(h *holder) []Remedy {
+	switch runtime := proxied(h.lead()); {
+	case h.lead().PID == 1 && c.snapshot.Host.OS == "linux":
+		return []Remedy{{
+			ID:       "find-socket-unit",
+			Title:    "See which unit the service manager holds the socket for, and stop that one",
+			Commands: []string{"systemctl list-sockets"},
+			Effect:   "lists the sockets of the service manager with their units",
+		}}
+	case runtime != "":
+		return []Remedy{{
+			ID:       "find-container",
+			Title:    "See which container publishes the port, and stop that one (ending the proxy would not free the port for " + runtime + ")",
+			Commands: []string{runtime + " ps"},
+			Effect:   "lists the running containers with their ports",
+		}}
 	}
-	return []Remedy{{
-		ID:       "find-socket-unit",
-		Title:    "See which unit the service manager holds the socket for, and stop that one",
-		Commands: []string{"systemctl list-sockets"},
-		Effect:   "lists the sockets of the service manager with their units",
-	}}
+	return nil
+}
+
+// proxied is the container runtime whose proxy a process is, "" for none.
+func proxied(p *netstate.Process) string {
+	switch p.Name {
+	case "docker-proxy", "dockerd", "rootlesskit":
+		return "docker"
+	case "rootlessport":
+		return "podman"
+	}
+	return ""
 }
 
 // belongings are the blocking rows that go away with a listener: its own, its
@@ -143,10 +166,10 @@ func findBound(c *inquiry) []finding {
 	var findings []finding
 	for _, h := range holders {
 		findings = append(findings, finding{
-			title: h.name() + " is bound to it without listening",
-			detail: sentences(fmt.Sprintf("%s has bound a socket to %s and neither listens nor is connected.", h.name(), c.places(h.rows)),
+			title: h.name() + h.verb(" is", " are") + " bound to it without listening",
+			detail: sentences(fmt.Sprintf("%s %s a socket bound to %s that neither listens nor is connected.", h.name(), h.verb("has", "have"), c.places(h.rows)),
 				"Nobody can connect to it, and most tools do not list it; the port is taken all the same."),
-			summary:  fmt.Sprintf("%s is taken: %s is bound to it without listening", c.label(), h.name()),
+			summary:  fmt.Sprintf("%s is taken: %s %s bound to it without listening", c.label(), h.name(), h.verb("is", "are")),
 			rows:     h.rows,
 			pids:     h.pids(),
 			remedies: c.end(h),

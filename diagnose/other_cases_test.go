@@ -2,6 +2,7 @@ package diagnose_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"portdoc/diagnose"
@@ -24,6 +25,11 @@ func ownerlessCases() []*reportCase {
 			snapshot: hidden(InCgroup("/system.slice/system-postgresql.slice/postgresql@15-main.service"))},
 		{name: "hidden-owner-session", question: address("127.0.0.1", 5432), answer: inUse, causes: causes("hidden-owner"),
 			snapshot: hidden(InCgroup("/user.slice/user-105.slice/session-3.scope"))},
+		// Another user's, and root may see it.
+		{name: "hidden-owner-lookalike", question: address("127.0.0.1", 5432), answer: inUse, causes: causes("listener"),
+			snapshot: NewSnapshot().ByRoot().
+				TCP("LISTEN", "127.0.0.1:5432", "", OwnedBy(812), OfUser(105), Sharing(true, false)).
+				Process(812, "postgres -D /var/lib/postgresql", Orphan, RunBy(105, "postgres"))},
 		// Root sees everybody: then the owner is not hidden, there is none.
 		{name: "no-process", question: address("127.0.0.1", 5432), answer: inUse, causes: causes("no-process"),
 			snapshot: NewSnapshot().ByRoot().TCP("LISTEN", "127.0.0.1:5432", "", Inode(91234), OfUser(0))},
@@ -38,23 +44,27 @@ func ownerlessCases() []*reportCase {
 	}
 }
 
+// manyLeft are connections in TIME_WAIT, one of which ends each second.
+func manyLeft(n int) *Snapshot {
+	s := NewSnapshot()
+	for i := range n {
+		s.TCP("TIME_WAIT", "127.0.0.1:5188", fmt.Sprintf("127.0.0.1:%d", 45500+i), TimeLeft(time.Duration(i+1)*time.Second))
+	}
+	return s
+}
+
 func closingCases() []*reportCase {
 	left := func(state netstate.State, facts ...SocketFact) *Snapshot {
 		return NewSnapshot().TCP(state, "127.0.0.1:5188", "127.0.0.1:45500", facts...)
 	}
 	soon := TimeLeft(45300 * time.Millisecond)
-	many := NewSnapshot()
-	for i := range 40 {
-		many.TCP("TIME_WAIT", "127.0.0.1:5188", fmt.Sprintf("127.0.0.1:%d", 45500+i), TimeLeft(time.Duration(i+1)*time.Second))
-	}
-	asked, all := port(5188), port(5188)
-	asked.ReuseAddr, all.AllSockets = true, true
+	asked := port(5188)
+	asked.ReuseAddr = true
 	return []*reportCase{
 		{name: "time-wait", question: port(5188), snapshot: left("TIME_WAIT", soon), answer: inUse, causes: causes("time-wait")},
 		{name: "time-wait-reusable", question: port(5188), snapshot: left("TIME_WAIT", soon), answer: needsReuseAddr, causes: causes("time-wait")},
 		{name: "time-wait-reuseaddr", question: asked, snapshot: left("TIME_WAIT", soon), answer: needsReuseAddr},
-		{name: "time-wait-many", question: port(5188), snapshot: many, answer: needsReuseAddr, causes: causes("time-wait")},
-		{name: "time-wait-all", question: all, snapshot: many, answer: needsReuseAddr, causes: causes("time-wait")},
+		{name: "time-wait-many", question: port(5188), snapshot: manyLeft(40), answer: needsReuseAddr, causes: causes("time-wait")},
 		// Left behind at an address that was not asked about.
 		{name: "time-wait-lookalike", question: address("10.0.0.5", 5188), snapshot: left("TIME_WAIT", soon), answer: ok},
 		{name: "fin-wait", question: port(5188), answer: needsReuseAddr, causes: causes("fin-wait"),
@@ -84,6 +94,7 @@ func permissionCases() []*reportCase {
 	odd := NewSnapshot()
 	odd.Policy.IPv6Disabled = new(bool)
 	*odd.Policy.IPv6Disabled = true
+	odd.Policy.Addresses = slices.DeleteFunc(odd.Policy.Addresses, func(a netstate.InterfaceAddress) bool { return a.Prefix.Addr().Is6() })
 	without6 := NewSnapshot()
 	without6.Policy.IPv6 = new(bool)
 	used := NewSnapshot()
@@ -130,12 +141,12 @@ func overlapCases() []*reportCase {
 		{name: "reuseport-mismatch-alone", question: asked, answer: inUse, causes: causes("listener", "reuseport-mismatch"), snapshot: at("0.0.0.0:5188")},
 		{name: "reuseport-mismatch-user", question: asked, answer: inUse, causes: causes("listener", "reuseport-mismatch"),
 			snapshot: at("0.0.0.0:5188", Sharing(false, true), OfUser(1001))},
-		{name: "reuseport-mismatch-lookalike", question: asked, answer: ok, snapshot: at("0.0.0.0:5188", Sharing(false, true))},
+		{name: "reuseport-mismatch-lookalike", question: asked, answer: canJoin, snapshot: at("0.0.0.0:5188", Sharing(false, true))},
 	}
 }
 
 func unixCases() []*reportCase {
-	const path = "/run/app.sock"
+	const path = "/run/app/server.sock"
 	q := diagnose.Question{Network: netstate.Unix, Path: path, Typed: path}
 	abstract := diagnose.Question{Network: netstate.Unix, Path: "@app", Typed: "@app"}
 	odd := diagnose.Question{Network: netstate.Unix, Path: "/tmp/it's\x1b[31m mine.sock"}
@@ -167,6 +178,7 @@ func unixCases() []*reportCase {
 		{name: "path-exists", question: q, causes: causes("path-exists"), snapshot: NewSnapshot().File(path, netstate.PathDirectory, "")},
 		{name: "path-exists-lookalike", question: q, causes: causes("path-unusable"), snapshot: NewSnapshot().NoFile(path, "ENOENT")},
 		{name: "path-unusable", question: q, causes: causes("path-unusable"), snapshot: NewSnapshot().NoFile(path, "EACCES")},
+		{name: "path-unusable-lookalike", question: q, causes: causes("path-exists"), snapshot: NewSnapshot().File(path, netstate.PathSymlink, "")},
 		{name: "unix-unknown", question: q, snapshot: NewSnapshot()},
 	}
 }

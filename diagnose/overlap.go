@@ -140,8 +140,13 @@ func (c *inquiry) explainBy(e explanation) (finding, bool) {
 		return finding{}, false
 	}
 	slices.Sort(rows)
-	f := e.say(overlap{list(addresses), c.places(rows)})
-	f.rows, f.certainty = slices.Compact(rows), certainty
+	rows = slices.Compact(rows)
+	var holders []string
+	for _, i := range rows {
+		holders = append(holders, Printable(c.rows[i].Local.String()))
+	}
+	f := e.say(overlap{list(addresses), few(slices.Compact(holders))})
+	f.rows, f.certainty = rows, certainty
 	return f, true
 }
 

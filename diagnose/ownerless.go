@@ -136,7 +136,7 @@ func findHiddenOwner(c *inquiry) []finding {
 	does := map[bool]string{true: "listens", false: "has it"}[first.State == netstate.StateListen]
 	unit := unitOf(first)
 	f := finding{
-		title:   who + " " + does + " (hidden from you)",
+		title:   capital(who) + " " + does + " (hidden from you)",
 		detail:  fmt.Sprintf("The socket on %s belongs to %s. Which one it is may not be seen from here.", c.places(rows), who),
 		summary: fmt.Sprintf("%s is taken: %s %s (hidden from you)", c.label(), who, does),
 		rows:    rows,

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"portdoc/netstate"
@@ -76,16 +77,16 @@ interface that is down.`,
 }
 
 func findAddressNotLocal(c *inquiry) []finding {
-	asked := c.question.Address
+	asked := c.failing()
 	if c.failure() != "EADDRNOTAVAIL" || !asked.IsValid() || asked.IsUnspecified() || c.lacksFamily() {
 		return nil
 	}
 	detail := "No interface here has " + Printable(asked.String()) + "."
-	if mine := c.localAddresses(); len(mine) > 0 {
+	if mine := c.localAddresses(asked); len(mine) > 0 {
 		detail += fmt.Sprintf(" The addresses of this machine are %s.", few(mine))
 	}
 	wildcard := "0.0.0.0"
-	if asked.Is6() && !asked.Is4In6() {
+	if !isIPv4(asked) {
 		wildcard = "[::]"
 	}
 	remedies := []Remedy{{
@@ -109,12 +110,12 @@ func findAddressNotLocal(c *inquiry) []finding {
 	}}
 }
 
-// localAddresses are those of the family that was asked about.
-func (c *inquiry) localAddresses() []string {
+// localAddresses are those of this machine in the family of another one.
+func (c *inquiry) localAddresses(like netip.Addr) []string {
 	var addresses []string
 	for _, a := range c.snapshot.Policy.Addresses {
 		address := a.Prefix.Addr()
-		if address.Is4() == c.question.Address.Unmap().Is4() && !address.IsLinkLocalUnicast() {
+		if isIPv4(address) == isIPv4(like) && !address.IsLinkLocalUnicast() {
 			addresses = append(addresses, Printable(address.String()))
 		}
 	}
@@ -134,13 +135,13 @@ ask for localhost may get ::1 from /etc/hosts all the same.`,
 
 // lacksFamily tells whether the family of the asked address is switched off.
 func (c *inquiry) lacksFamily() bool {
-	policy, asked := c.snapshot.Policy, c.question.Address
+	policy, asked := c.snapshot.Policy, c.failing()
 	switch {
 	case c.failure() == "EAFNOSUPPORT":
 		return true
 	case c.failure() != "EADDRNOTAVAIL" || !asked.IsValid():
 		return false
-	case asked.Is4() || asked.Is4In6():
+	case isIPv4(asked):
 		return isFalse(policy.IPv4)
 	}
 	return isFalse(policy.IPv6) || isTrue(policy.IPv6Disabled)
@@ -150,9 +151,9 @@ func findFamilyUnavailable(c *inquiry) []finding {
 	if !c.lacksFamily() {
 		return nil
 	}
-	asked := c.question.Address
+	asked := c.failing()
 	family, other, loopback := "IPv6", "IPv4", "127.0.0.1"
-	if asked.Is4() {
+	if isIPv4(asked) {
 		family, other, loopback = "IPv4", "IPv6", "::1"
 	}
 	detail := family + " is switched off here: a socket of that family can't be made."
@@ -190,7 +191,7 @@ func findEphemeralExhausted(c *inquiry) []finding {
 	if c.question.Network == netstate.Unix || c.question.Port != 0 || failure != "EADDRINUSE" && failure != "EADDRNOTAVAIL" || c.lacksFamily() {
 		return nil
 	}
-	if failure == "EADDRNOTAVAIL" && c.question.Address.IsValid() && !c.question.Address.IsUnspecified() {
+	if failure == "EADDRNOTAVAIL" && !c.failing().IsUnspecified() {
 		return nil
 	}
 	detail := "All ports that the system may choose from are taken."

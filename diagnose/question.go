@@ -12,8 +12,9 @@ type Question struct {
 	// Address is the one address asked about; the zero Addr asks about both
 	// wildcards, 0.0.0.0 and dual-stack [::]. Unused for unix sockets.
 	Address netip.Addr
-	// Addresses are all those of a host name that has several, Address the
-	// first of them; nil otherwise. The name can be bound if each of them can.
+	// Host is the host name that was asked about, "" for none. Addresses are
+	// then all those it stands for, and Address is the first of them.
+	Host      string
 	Addresses []netip.Addr
 	// Port 0 asks for any ephemeral port.
 	Port uint16

@@ -24,10 +24,10 @@ func findSupervised(c *inquiry) []finding {
 	for _, h := range holders {
 		p := h.lead()
 		findings = append(findings, finding{
-			title:  fmt.Sprintf("%s is run by %s", h.name(), supervisor(p)),
-			detail: fmt.Sprintf("%s belongs to %s, which may start it again when it is killed.", h.name(), supervisor(p)),
-			summary: fmt.Sprintf("%s is taken: %s of %s has it",
-				c.label(), h.name(), supervisor(p)),
+			title:  fmt.Sprintf("%s %s run by %s", h.name(), h.verb("is", "are"), supervisor(p)),
+			detail: fmt.Sprintf("%s %s to %s, which may start it again when it is killed.", h.name(), h.verb("belongs", "belong"), supervisor(p)),
+			summary: fmt.Sprintf("%s is taken: %s of %s %s it",
+				c.label(), h.name(), supervisor(p), h.verb("has", "have")),
 			rows:      h.rows,
 			pids:      h.pids(),
 			certainty: supervision(p),

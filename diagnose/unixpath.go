@@ -98,9 +98,9 @@ func findUnixListener(c *inquiry) []finding {
 	})
 	var findings []finding
 	for _, h := range holders {
-		does := "listens on it"
+		does := h.verb("listens on it", "listen on it")
 		if c.rows[h.rows[0]].State != netstate.StateListen {
-			does = "has it bound"
+			does = h.verb("has it bound", "have it bound")
 		}
 		findings = append(findings, finding{
 			title:    h.name() + " " + does,
@@ -118,7 +118,7 @@ func findUnixListener(c *inquiry) []finding {
 }
 
 func (c *inquiry) unixHolderFacts(h *holder) string {
-	text := fmt.Sprintf("%s has the %s socket", h.name(), c.rows[h.rows[0]].kind)
+	text := fmt.Sprintf("%s %s the %s socket", h.name(), h.verb("has", "have"), c.rows[h.rows[0]].kind)
 	if since := c.since(h.lead()); since != "" {
 		text += "; it was started " + since + " ago"
 		if user := h.lead().User; user != "" {
@@ -173,7 +173,7 @@ func findStaleSocketFile(c *inquiry) []finding {
 	}
 	age := ""
 	if since := c.snapshot.Taken.Sub(file.Modified); !file.Modified.IsZero() && since >= 0 {
-		age = ", made " + span(since) + " ago"
+		age = ", made " + span(since) + " ago,"
 	}
 	if file.Connect != "ECONNREFUSED" {
 		return []finding{{
@@ -235,7 +235,7 @@ func findPathExists(c *inquiry) []finding {
 		return nil
 	}
 	return []finding{{
-		title:   what + " is at the path",
+		title:   capital(what) + " is at the path",
 		detail:  "Bind makes a new file and takes over none that is there. What is at the path is no socket, so it may be of use to somebody: look before you move it.",
 		summary: fmt.Sprintf("%s is taken: %s is there", c.label(), what),
 		remedies: []Remedy{{

@@ -57,6 +57,17 @@ func (c *inquiry) failure() string {
 	return ""
 }
 
+// failing is the first address at which a bind as asked fails, the zero Addr
+// if none does.
+func (c *inquiry) failing() netip.Addr {
+	for _, a := range c.tries(c.asked()) {
+		if a.failed() {
+			return a.request.Address
+		}
+	}
+	return netip.Addr{}
+}
+
 // label names the target for people: "5188/tcp", "127.0.0.1:53/udp".
 func (c *inquiry) label() string {
 	q := c.question
@@ -65,6 +76,8 @@ func (c *inquiry) label() string {
 		return Printable(q.Path)
 	case q.Port == 0:
 		return "a " + string(q.Network) + " port of the system's choice"
+	case q.Host != "":
+		return Printable(fmt.Sprintf("%s:%d/%s", q.Host, q.Port, q.Network))
 	case q.Address.IsValid():
 		return Printable(fmt.Sprintf("%v/%s", netip.AddrPortFrom(q.Address, q.Port), q.Network))
 	}
@@ -81,7 +94,10 @@ func (c *inquiry) typed() string {
 		return ShellQuote(q.Path)
 	}
 	port := strconv.Itoa(int(q.Port))
-	if q.Address.IsValid() {
+	switch {
+	case q.Host != "":
+		port = q.Host + ":" + port
+	case q.Address.IsValid():
 		port = netip.AddrPortFrom(q.Address, q.Port).String()
 	}
 	if q.Network == netstate.UDP {
@@ -110,7 +126,21 @@ func (c *inquiry) summary() string {
 	if c.failure() == "EADDRINUSE" {
 		return c.label() + " is taken, and nothing that can be seen has it"
 	}
-	return fmt.Sprintf("%s can't be bound: %s", c.label(), c.failure())
+	return fmt.Sprintf("%s can't be bound: %s", c.label(), errnoWords(c.failure()))
+}
+
+// errnoWords says an error in plain words, with its name.
+func errnoWords(errno string) string {
+	words := map[string]string{
+		"EACCES":        "the system does not permit it",
+		"EPERM":         "the system does not permit it",
+		"EINVAL":        "the system does not take the address",
+		"EADDRNOTAVAIL": "the address can't be used",
+	}[errno]
+	if words == "" {
+		return Printable(errno)
+	}
+	return words + " (" + errno + ")"
 }
 
 func (c *inquiry) freeSummary() string {
@@ -141,7 +171,7 @@ func bracketed(a attempt) string {
 // notes say why a program may fail although the address is free.
 func (c *inquiry) notes() []string {
 	if c.verdict != Free {
-		return []string{}
+		return c.unexplainedNotes()
 	}
 	if c.question.Network == netstate.Unix {
 		return []string{
@@ -159,6 +189,19 @@ func (c *inquiry) notes() []string {
 		"its own check of the port may be wrong",
 		"Watch it happen: portdoc run -- YOUR PROGRAM",
 	)
+}
+
+// unexplainedNotes say what may be behind an error for which no cause was
+// found.
+func (c *inquiry) unexplainedNotes() []string {
+	switch {
+	case len(c.findings) > 0:
+	case c.failure() == "EADDRINUSE":
+		return []string{"something may have had it only for a moment, a program that starts or ends: look again"}
+	case c.failure() == "EACCES" || c.failure() == "EPERM":
+		return []string{"a security module (SELinux, AppArmor) or a filter of the control group (BPF) may forbid it"}
+	}
+	return []string{}
 }
 
 // warnings are about a bind that succeeds and then shares its traffic.

@@ -86,6 +86,8 @@ func (c *inquiry) target() Target {
 	case q.Network == netstate.Unix:
 		t.Path = &q.Path
 		return t
+	case q.Host != "":
+		t.Address = q.Host
 	case q.Address.IsValid():
 		t.Address = q.Address.String()
 	default:

@@ -44,10 +44,13 @@ func count(n int, noun string) string {
 
 // aCount is count in running text, where one is "a".
 func aCount(n int, noun string) string {
-	if n == 1 {
-		return "a " + noun
+	switch {
+	case n != 1:
+		return count(n, noun)
+	case strings.ContainsRune("aeiou", rune(noun[0])):
+		return "an " + noun
 	}
-	return count(n, noun)
+	return "a " + noun
 }
 
 func plural(noun string) string {
@@ -74,6 +77,9 @@ func few(items []string) string {
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(items[:most-1], ", "), len(items)-most+1)
 }
+
+// capital begins a title with a capital letter.
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // pick is one of two words, by number.
 func pick(n int, one, more string) string {

@@ -1,7 +1,9 @@
 package netstate
 
 import (
+	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"io"
 	"path"
@@ -14,8 +16,9 @@ const mostProgramBytes = 2 << 20
 
 // programCanListen is false for a program that is shown not to call listen(2):
 // one that takes all its system calls from the C library, and neither those
-// that make a socket listen nor any way to other calls or code. It is nil where
-// that can't be shown, and never true.
+// that make a socket listen nor any way to other calls or code. Programs with
+// system calls of their own (Go, some Rust) have the instruction in their code.
+// It is nil where nothing can be shown, and never true.
 //
 // libraries are the other files whose code the process has mapped: those the
 // program needs, and what was preloaded.
@@ -35,7 +38,33 @@ func programCanListen(program io.ReaderAt, libraries []string) *bool {
 	if err != nil || len(imported) == 0 || slices.ContainsFunc(imported, isWayToListen) {
 		return nil
 	}
+	for _, segment := range file.Progs {
+		if segment.Type == elf.PT_LOAD && segment.Flags&elf.PF_X != 0 && mayCallSystem(file.Machine, segment) {
+			return nil
+		}
+	}
 	return new(false)
+}
+
+// mayCallSystem tells whether code has the instruction of a system call, or
+// might have it: bytes within other instructions count too.
+func mayCallSystem(machine elf.Machine, segment *elf.Prog) bool {
+	code, err := io.ReadAll(segment.Open())
+	if err != nil || uint64(len(code)) != segment.Filesz {
+		return true
+	}
+	switch machine {
+	case elf.EM_X86_64:
+		return bytes.Contains(code, []byte{0x0f, 0x05}) // syscall
+	case elf.EM_AARCH64:
+		for ; len(code) >= 4; code = code[4:] {
+			if binary.LittleEndian.Uint32(code)&0xffe0001f == 0xd4000001 { // svc
+				return true
+			}
+		}
+		return false
+	}
+	return true
 }
 
 // waysToListen are symbols whose import leaves the question open.

@@ -32,13 +32,15 @@ func (s *Snapshot) Write(w io.Writer) error {
 // accepted: a later version may have added them to the same schema. What no
 // system can have said is an error: negative process ids, ranges that end
 // before they begin. Errors are [ErrSnapshot] or those of r.
-func ReadSnapshot(r io.Reader) (*Snapshot, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxSnapshot+1))
+func ReadSnapshot(r io.Reader) (*Snapshot, error) { return readSnapshot(r, maxSnapshot) }
+
+func readSnapshot(r io.Reader, limit int64) (*Snapshot, error) {
+	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > maxSnapshot {
-		return nil, fmt.Errorf("%w: it is larger than %d MiB", ErrSnapshot, maxSnapshot>>20)
+	if int64(len(text)) > limit {
+		return nil, fmt.Errorf("%w: it is larger than %d bytes", ErrSnapshot, limit)
 	}
 	if err := checkSchema(text); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSnapshot, err)

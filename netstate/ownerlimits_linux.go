@@ -49,7 +49,7 @@ func ownersLimit(inodes []uint64, more, why string) Limit {
 	if len(inodes) == 1 {
 		what = fmt.Sprintf("the %sowner of socket %d", more, inodes[0])
 		if more != "" {
-			what = fmt.Sprintf("%sowners of socket %d", more, inodes[0])
+			what = fmt.Sprintf("the %sowners of socket %d", more, inodes[0])
 		}
 	}
 	return Limit{Kind: LimitOwners, What: what, Why: why, Inodes: inodes}

@@ -72,8 +72,8 @@ func effectiveCapabilities() (uint64, error) {
 // initialUserNamespace tells whether user ids mean the same as in the first
 // user namespace (user_namespaces(7)).
 func initialUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(text)), " ") == "0 0 4294967295"
+	text, err := readProc("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(text), " ") == "0 0 4294967295"
 }
 
 // ownsNetwork tells whether this process's capabilities hold in its network
@@ -81,12 +81,13 @@ func initialUserNamespace() bool {
 // descendant of that. For others NS_GET_USERNS gives EPERM (ioctl_nsfs(2),
 // Linux 4.9). A root made by unshare(1) without a new network does not own it.
 func ownsNetwork() (bool, error) {
-	network, err := os.Open("/proc/thread-self/ns/net")
+	const path = "/proc/thread-self/ns/net"
+	network, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false, err
+		return false, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer network.Close()
-	owner, err := unix.IoctlRetInt(int(network.Fd()), unix.NS_GET_USERNS)
+	defer unix.Close(network)
+	owner, err := unix.IoctlRetInt(network, unix.NS_GET_USERNS)
 	if errors.Is(err, unix.EPERM) {
 		return false, nil
 	}
@@ -158,7 +159,7 @@ func readSysctls(s *Snapshot) {
 		if noIPv6 && strings.HasPrefix(setting.path, "ipv6/") {
 			continue
 		}
-		text, err := readSysctl("/proc/sys/net/" + setting.path)
+		text, err := readProc("/proc/sys/net/" + setting.path)
 		if err == nil {
 			err = setting.set(&s.Policy, text)
 		}
@@ -170,9 +171,9 @@ func readSysctls(s *Snapshot) {
 	s.limitPolicy(strings.Join(missing, ", "), failure)
 }
 
-// readSysctl reads a setting in one read(2): the kernel gives a list of ports
-// only to the first, and cuts it off where the buffer ends.
-func readSysctl(path string) (string, error) {
+// readProc reads a small file of /proc in one read(2): the kernel gives a list
+// of ports only to the first, and cuts it off where the buffer ends.
+func readProc(path string) (string, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", &os.PathError{Op: "open", Path: path, Err: err}

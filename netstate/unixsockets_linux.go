@@ -52,7 +52,7 @@ func readUnixRows(ctx context.Context, s *Snapshot) ([]unixRow, error) {
 	}
 	missing := Limit{
 		Kind: LimitSource,
-		What: "the users of unix sockets, and sockets bound to the same file under another name",
+		What: "the users of unix sockets, sockets bound to the same file under another name, and NUL bytes in abstract names",
 		Why:  "only /proc/net/unix could be read: " + refused.Error(),
 	}
 	text, err := os.ReadFile("/proc/net/unix")

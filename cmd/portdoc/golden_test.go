@@ -60,6 +60,9 @@ func questionOf(r *diagnose.Report) []string {
 		t.network = "udp"
 	}
 	arguments := []string{t.String()}
+	if len(r.Sockets) > maxSockets {
+		arguments = append(arguments, "--all-sockets")
+	}
 	if len(r.Attempts) > 0 {
 		for _, option := range r.Attempts[0].Options {
 			arguments = append(arguments, map[string]string{

@@ -102,7 +102,7 @@ func socketColumns(rows []evidence) []column {
 	state := columnOf("STATE", rows, socketCell(func(s *diagnose.Socket) string { return s.State }))
 	local.head, state.head = true, true
 	process := columnOf("PROCESS", rows, holderName)
-	process.brief = columnOf("", rows, holderShortName).cells
+	process.brief = [][]string{columnOf("", rows, holderShortName).cells, columnOf("", rows, holderProgram).cells}
 	process.least, process.spare = 12, true
 	holding := columnOf("STATE", rows, holderState)
 	holding.painted = paintState
@@ -204,6 +204,12 @@ func holderShortName(r evidence) string {
 	return program
 }
 
+// holderProgram is holderShortName without the arguments.
+func holderProgram(r evidence) string {
+	program, _, _ := strings.Cut(holderShortName(r), " ")
+	return program
+}
+
 func holderState(r evidence) string {
 	if r.holder == nil {
 		return r.absent()
@@ -211,11 +217,16 @@ func holderState(r evidence) string {
 	return orDash(r.holder.State)
 }
 
+// holderUnit is the service that the holder belongs to. Of a holder that is not
+// known, it is the one in whose control group the socket was made.
 func holderUnit(r evidence) string {
-	if r.holder == nil {
-		return r.absent()
+	switch {
+	case r.holder != nil:
+		return orDash(text(r.holder.Unit))
+	case r.socket != nil && strings.HasSuffix(text(r.socket.Cgroup), ".service"):
+		return path.Base(*r.socket.Cgroup)
 	}
-	return orDash(text(r.holder.Unit))
+	return r.absent()
 }
 
 // paintState makes a state in which a process does nothing stand out.

@@ -13,8 +13,8 @@ import (
 type column struct {
 	title string
 	cells []string
-	// brief are the same cells in fewer words, nil for none.
-	brief []string
+	// brief are the same cells in fewer words, the longest first.
+	brief [][]string
 	// least is the width to which long cells may be cut; 0 for never.
 	least int
 	// spare tells whether the column can be left out.
@@ -53,28 +53,44 @@ func inUse(columns []column) []column {
 	})
 }
 
-// fit makes the columns fit into the width: with brief cells, then with cut
-// ones, then without the last spare columns. It returns nil if nothing helps.
+// fit makes the columns fit into the width: with brief and cut cells, else
+// without the last spare columns. It returns nil if nothing helps.
 func fit(columns []column, width int) []column {
-	if over(columns, width) <= 0 {
-		return columns
-	}
-	briefer := slices.Clone(columns)
-	for i := range briefer {
-		if briefer[i].brief != nil {
-			briefer[i].cells = briefer[i].brief
-		}
-	}
 	for {
-		if narrower := narrow(briefer, width); narrower != nil {
-			return narrower
+		if over(columns, width) <= 0 {
+			return columns
 		}
-		last := lastSpare(briefer)
+		for form := range forms(columns) {
+			if narrower := narrow(inForm(columns, form), width); narrower != nil {
+				return narrower
+			}
+		}
+		last := lastSpare(columns)
 		if last < 0 {
 			return nil
 		}
-		briefer = slices.Delete(briefer, last, last+1)
+		columns = slices.Delete(slices.Clone(columns), last, last+1)
 	}
+}
+
+// forms is the number of brief forms, at least 1.
+func forms(columns []column) int {
+	most := 1
+	for _, c := range columns {
+		most = max(most, len(c.brief))
+	}
+	return most
+}
+
+// inForm are the columns with brief cells, as brief as the form's number says.
+func inForm(columns []column, form int) []column {
+	briefer := slices.Clone(columns)
+	for i, c := range briefer {
+		if len(c.brief) > 0 {
+			briefer[i].cells = c.brief[min(form, len(c.brief)-1)]
+		}
+	}
+	return briefer
 }
 
 func lastSpare(columns []column) int {
@@ -215,7 +231,7 @@ func (p *page) records(columns []column) {
 			case c.head && cell != "":
 				head = append(head, c.title+" "+cell)
 			case strings.Trim(cell, "-") != "":
-				rest = append(rest, p.labelled(c, cell)+",")
+				rest = append(rest, p.labelled(c, row)+",")
 			}
 		}
 		p.items(indent, head)
@@ -246,14 +262,18 @@ func (p *page) items(indent string, items []string) {
 	}
 }
 
-// labelled is a cell with its title before it.
-func (p *page) labelled(c column, cell string) string {
-	label := c.title + ":"
+// labelled is a cell with its title before it, cut to a line if it can be.
+func (p *page) labelled(c column, row int) string {
+	label, cell := c.title+":", c.cells[row]
 	if c.shouted() {
 		label = strings.ToLower(c.title)
 	}
+	room := p.width - 2*len(indent) - len(label) - 2
+	if displayWidth(cell) > room && len(c.brief) > 0 {
+		cell = c.brief[0][row]
+	}
 	if c.least > 0 {
-		cell = shorten(cell, max(c.least, p.width-2*len(indent)-len(label)-2))
+		cell = shorten(cell, max(c.least, room))
 	}
 	return label + " " + cell
 }

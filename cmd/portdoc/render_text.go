@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"portdoc/diagnose"
 )
@@ -140,12 +142,18 @@ func remedyTitle(r diagnose.Remedy) string {
 	return sentence(title)
 }
 
+// notes writes those that end the heading's sentence with a dot before them,
+// and one that is a sentence of its own without.
 func (p *page) notes() {
 	for i, note := range p.report.Notes {
 		if i == 0 {
 			p.heading(notesHeading(p.report.Verdict))
 		}
-		p.paragraph("  · ", note)
+		mark := "  · "
+		if first, _ := utf8.DecodeRuneInString(note); unicode.IsUpper(first) {
+			mark = indent
+		}
+		p.paragraph(mark, note)
 	}
 }
 
@@ -156,10 +164,10 @@ func notesHeading(v diagnose.Verdict) string {
 	return "Also"
 }
 
-// limits say what could not be seen. What would show several of them is said
-// once, after the last.
+// limits say what could not be seen. What has the same reason is one sentence,
+// and what would show several of them is said once, after the last.
 func (p *page) limits() {
-	all := p.report.Limits
+	all := joined(p.report.Limits)
 	for i, limit := range all {
 		if i == 0 {
 			p.line("")
@@ -175,6 +183,20 @@ func (p *page) limits() {
 		p.paragraph("", text+". To see more:")
 		p.seeMore(limit.Remedy)
 	}
+}
+
+// joined makes one limit of neighbours that differ in what they are about only.
+func joined(limits []diagnose.Limit) []diagnose.Limit {
+	var all []diagnose.Limit
+	for _, limit := range limits {
+		last := len(all) - 1
+		if last >= 0 && all[last].Why == limit.Why && all[last].Remedy == limit.Remedy {
+			all[last].What += "; " + limit.What
+		} else {
+			all = append(all, limit)
+		}
+	}
+	return all
 }
 
 // seeMore writes what would lift a limit: a command or words.

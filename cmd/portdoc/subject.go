@@ -21,6 +21,12 @@ type subject struct {
 	addresses []netip.Addr
 }
 
+// named tells whether the subject's host is a name.
+func (s subject) named() bool {
+	_, err := netip.ParseAddr(s.host)
+	return s.host != "" && err != nil
+}
+
 // parseSubjects reads the targets of a command and resolves their hosts.
 func parseSubjects(ctx context.Context, words []string, command string) ([]subject, error) {
 	examples := fmt.Sprintf("portdoc %[1]s 5188, portdoc %[1]s 127.0.0.1:8080", command)
@@ -87,8 +93,8 @@ func questions(subjects []subject, form diagnose.Question, s *netstate.Snapshot)
 		if len(addresses) > 0 {
 			q.Address = addresses[0]
 		}
-		if len(addresses) > 1 {
-			q.Addresses = addresses
+		if subject.named() {
+			q.Host, q.Addresses = subject.host, addresses
 		}
 		asked = append(asked, q)
 	}
