@@ -91,41 +91,48 @@ func (t *bsdTest) finds(e *netstate.Socket) truth {
 
 // predict carries the tests out on the sockets of the port.
 func (n *bsdSocket) predict(s *netstate.Snapshot, tests []bsdTest) Prediction {
-	verdict := no
+	verdict, first := no, true
 	var p Prediction
-	// A culprit that is gone uncovers the next best match, for which another
+	// A socket that is gone uncovers the next best match, for which another
 	// test may fail.
 	gone := map[int]bool{}
-	for again := true; again; {
+	for again := true; again; first = false {
 		again = false
 		for i := range tests {
 			match := n.lookup(s, &tests[i], gone)
-			if len(gone) == 0 {
+			if first && len(p.Culprits) == 0 {
 				verdict = verdict.or(match.fails)
-				p.Undecided = append(p.Undecided, match.undecided...)
 				p.Missing = match.missing(s, n, &tests[i], p.Missing)
 			}
-			for _, socket := range match.culprits {
+			for _, socket := range slices.Concat(match.culprits, match.undecided) {
 				gone[socket], again = true, true
-				p.Culprits = append(p.Culprits, socket)
 			}
+			p.Culprits = append(p.Culprits, match.culprits...)
+			p.Undecided = append(p.Undecided, match.undecided...)
 		}
 	}
+	slices.Sort(p.Culprits)
+	slices.Sort(p.Undecided)
 	return n.conclude(s, verdict, p, tests)
 }
 
 func (n *bsdSocket) conclude(s *netstate.Snapshot, verdict truth, p Prediction, tests []bsdTest) Prediction {
-	slices.Sort(p.Culprits)
 	switch verdict {
 	case yes:
-		return Prediction{Bind: "EADDRINUSE", Culprits: p.Culprits}
+		return Prediction{Bind: "EADDRINUSE", Culprits: p.Culprits, Undecided: p.Undecided}
 	case unsure:
-		slices.Sort(p.Undecided)
-		return Prediction{Bind: ResultUnknown, Undecided: slices.Compact(p.Undecided), Missing: p.Missing}
+		undecided := slices.Concat(p.Culprits, p.Undecided)
+		slices.Sort(undecided)
+		return Prediction{Bind: ResultUnknown, Undecided: undecided, Missing: p.Missing}
 	}
-	p = Prediction{Bind: ResultOK, Shares: coBound(s, n.Network, n.Port, func(e *netstate.Socket) truth { return n.overlaps(tests, e) })}
-	if n.Network == netstate.TCP {
-		p.Listen = ResultOK // listen(2) looks for no conflict.
+	overlaps := func(e *netstate.Socket) truth { return n.overlaps(tests, e) }
+	return n.listened(Prediction{Bind: ResultOK, Shares: coBound(s, n.Network, n.Port, overlaps)})
+}
+
+// listened adds what listen(2) answers, which looks for no conflict.
+func (n *bsdSocket) listened(p Prediction) Prediction {
+	if p.Bind == ResultOK && n.Network == netstate.TCP {
+		p.Listen = ResultOK
 	}
 	return p
 }
@@ -172,22 +179,29 @@ func (t *bsdTest) nearer(s *netstate.Snapshot, farther bsdMatch, group []int) bs
 	if len(group) == 0 {
 		return farther
 	}
-	least, most, there := yes, no, no
+	least, most := yes, no
+	var there, perhaps []int
 	for _, i := range group {
 		e := &s.Sockets[i]
 		fails := t.fails(e)
-		least, most, there = min(least, fails), max(most, fails), max(there, t.finds(e))
+		least, most = min(least, fails), max(most, fails)
+		if t.finds(e) == yes {
+			there = append(there, i)
+		} else {
+			perhaps = append(perhaps, i)
+		}
 	}
-	if there != yes { // It may also be one of the farther ones.
+	if len(there) == 0 { // It may also be one of the farther ones.
 		least, most = min(least, farther.fails), max(most, farther.fails)
+		there, perhaps = farther.culprits, append(perhaps, farther.undecided...)
 	}
 	switch {
 	case least == yes:
-		return bsdMatch{fails: yes, culprits: group}
+		return bsdMatch{fails: yes, culprits: there, undecided: perhaps}
 	case most == no:
 		return bsdMatch{fails: no}
 	}
-	return bsdMatch{fails: unsure, undecided: append(slices.Clone(group), farther.undecided...)}
+	return bsdMatch{fails: unsure, undecided: slices.Concat(there, perhaps)}
 }
 
 // missing says what would decide the test, before is what is missing already.
@@ -195,8 +209,6 @@ func (m *bsdMatch) missing(s *netstate.Snapshot, n *bsdSocket, t *bsdTest, befor
 	switch {
 	case m.fails != unsure || before != "":
 		return before
-	case n.uid == nil:
-		return "the user who binds"
 	}
 	facts := missingFacts(s, m.undecided, n.uid, func(e *netstate.Socket) truth { return t.finds(e).and(t.fails(e)) })
 	if facts == "" {
@@ -211,6 +223,7 @@ func (n *bsdSocket) choosePort(s *netstate.Snapshot, tests []bsdTest) Prediction
 	scan := portScan{
 		network:   n.Network,
 		exhausted: "EADDRNOTAVAIL",
+		uid:       n.uid,
 		keeps: func(e *netstate.Socket) truth {
 			kept := no
 			for i := range tests {
@@ -219,12 +232,7 @@ func (n *bsdSocket) choosePort(s *netstate.Snapshot, tests []bsdTest) Prediction
 			return kept
 		},
 	}
-	scan.missing = func(undecided []int) string { return missingFacts(s, undecided, n.uid, scan.keeps) }
-	p := scan.run(s)
-	if p.Bind == ResultOK && n.Network == netstate.TCP {
-		p.Listen = ResultOK
-	}
-	return p
+	return n.listened(scan.run(s))
 }
 
 // bsdAddressRefusal: an address must be one of an interface (its broadcast

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"portdoc/diagnose"
+	"portdoc/netstate"
 	"portdoc/netstate/netstatetest"
 )
 
@@ -28,6 +29,12 @@ var (
 
 // TestDifferential compares predictions with what the running kernel answers:
 // random sockets in random states, and a random bind or listen.
+//
+// Each case is predicted from a snapshot made of what the test knows about its
+// own sockets, and that is the count in the last line. Half of the time goes
+// into snapshots that netstate.Read takes of the same sockets, counted apart:
+// as read, and with the options put in that no reader can know, those of
+// TIME_WAIT and other sockets that nobody has open.
 func TestDifferential(t *testing.T) {
 	d := newDifferential(t)
 	for d.more() {
@@ -46,10 +53,10 @@ func TestDifferential(t *testing.T) {
 // differential counts what a run finds.
 type differential struct {
 	*testing.T
-	random   *rand.Rand
-	users    []uint32
-	deadline time.Time
-	record   io.Writer
+	random          *rand.Rand
+	users           []uint32
+	began, deadline time.Time
+	record          io.Writer
 
 	settings settings
 	device   int
@@ -57,6 +64,7 @@ type differential struct {
 
 	cases, disagree, unknown, history, dropped, checked int
 	reasons                                             map[string]int
+	reads                                               readCounts
 }
 
 func newDifferential(t *testing.T) *differential {
@@ -72,7 +80,8 @@ func newDifferential(t *testing.T) *differential {
 		duration = 20 * time.Second
 	}
 	fmt.Printf("differential test: seed %d, for %s\n", seed, duration)
-	d := &differential{T: t, random: rand.New(rand.NewPCG(seed, 1)), deadline: time.Now().Add(duration), reasons: map[string]int{}}
+	now := time.Now()
+	d := &differential{T: t, random: rand.New(rand.NewPCG(seed, 1)), began: now, deadline: now.Add(duration), reasons: map[string]int{}}
 	d.users = []uint32{0, 0, 1001, 1002}
 	if netstatetest.Ordinary() {
 		d.users = []uint32{0}
@@ -127,7 +136,7 @@ func (d *differential) port() uint16 {
 }
 
 func (d *differential) trial() {
-	t := &trial{Rand: d.random, port: d.port(), users: d.users, device: d.device}
+	t := &trial{Rand: d.random, port: d.port(), users: d.users, device: d.device, inodes: map[int]uint64{}}
 	defer t.release()
 	d.settings.set(&recordedEnv{UnprivilegedPortStart: 1024})
 	if err := t.setUp(); err != nil {
@@ -142,10 +151,23 @@ func (d *differential) trial() {
 	c.ID = fmt.Sprintf("%06d", d.cases)
 	d.settings.set(&c.Env)
 	s := c.snapshot()
+	var read *netstate.Snapshot
+	if d.reads.elapsed < time.Since(d.began)/2 {
+		read = d.read(t, c)
+	}
 	if err := t.ask(c); err != nil {
 		d.Fatalf("%s: %v", c.line(), err)
 	}
 	d.compare(t, c, c.predict(s))
+	if c.Request.Op == "bind" {
+		if err := checkProperties(s, c.request(), uint64(d.cases)); err != nil {
+			d.disagree++
+			d.Errorf("%v\n%s", err, c.line())
+		}
+	}
+	if read != nil {
+		d.compareRead(t, c, read)
+	}
 }
 
 func (d *differential) compare(t *trial, c *recordedCase, p diagnose.Prediction) {
@@ -184,6 +206,9 @@ func (d *differential) summary() {
 		d.Logf("unknown %d times: %s", n, reason)
 	}
 	fmt.Printf("%d more depend on binds that left no trace, %d were dropped half-way, the culprits of %d were checked\n", d.history, d.dropped, d.checked)
+	d.Logf("%d snapshots read, %s each", d.reads.cases, (d.reads.elapsed / time.Duration(max(1, d.reads.cases))).Round(time.Microsecond))
+	fmt.Printf("as netstate.Read sees it: %d cases, %d disagree, %d unknown; with the options of ownerless sockets put in: %d disagree, %d unknown\n",
+		d.reads.cases, d.reads.disagree, d.reads.unknown, d.reads.completed.disagree, d.reads.completed.unknown)
 	fmt.Printf("%d cases, %d disagree, %d unknown\n", d.cases, d.disagree, d.unknown)
 	if d.cases == 0 || d.dropped > d.cases {
 		d.Errorf("too few cases: %d, and %d dropped", d.cases, d.dropped)

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"net/netip"
+	"slices"
 
 	"portdoc/netstate"
 )
@@ -49,18 +50,18 @@ func (f *search) addOrder(n *linuxSocket, e *netstate.Socket, conflict truth) {
 	}
 }
 
-func addKey(keys map[orderKey]bool, key orderKey) map[orderKey]bool {
-	if keys == nil {
-		keys = map[orderKey]bool{}
+// addKey adds a key that is not there yet.
+func addKey(keys []orderKey, key orderKey) []orderKey {
+	if slices.Contains(keys, key) {
+		return keys
 	}
-	keys[key] = true
-	return keys
+	return append(keys, key)
 }
 
 // orderDecides tells whether a helper may have been bound after a rival.
 func (f *search) orderDecides(n *linuxSocket) bool {
-	for helper := range f.helpers {
-		for rival := range f.rivals {
+	for _, helper := range f.helpers {
+		for _, rival := range f.rivals {
 			if n.network == netstate.UDP || helper.mayFollow(rival) {
 				return true
 			}

@@ -10,7 +10,7 @@ func (n *linuxSocket) choosePort(s *netstate.Snapshot) Prediction {
 		network:   n.network,
 		keeps:     n.conflict,
 		exhausted: "EADDRINUSE",
-		missing:   func(undecided []int) string { return n.missing(s, undecided) },
+		uid:       n.uid,
 	}
 	if n.network == netstate.UDP {
 		return n.listened(scan.run(s))
@@ -40,8 +40,10 @@ func (n *linuxSocket) chooseAgain(s *netstate.Snapshot, scan portScan, first Pre
 	switch allowed := known(s.Policy.AutobindReuse); {
 	case allowed == yes:
 		return second
-	case allowed == no || first.Bind == second.Bind && first.Bind != ResultUnknown:
+	case allowed == no:
 		return first
+	case first.Bind == second.Bind && first.Bind != ResultUnknown:
+		return Prediction{Bind: first.Bind} // For different sockets, perhaps.
 	}
 	return Prediction{Bind: ResultUnknown, Missing: "the sysctl net.ipv4.ip_autobind_reuse"}
 }

@@ -9,7 +9,7 @@ type search struct {
 	// rivals are the conflicts by what matters to the order in which the
 	// sockets were bound, helpers those sockets that may make the kernel
 	// overlook a conflict.
-	rivals, helpers map[orderKey]bool
+	rivals, helpers []orderKey
 }
 
 // search compares n with every socket of the port.
@@ -47,7 +47,7 @@ func (n *linuxSocket) prediction(s *netstate.Snapshot, port uint16) Prediction {
 		undecided := append(found.conflicts, found.undecided...)
 		return Prediction{Bind: ResultUnknown, Undecided: undecided, Missing: missingOrder}
 	case len(found.undecided) > 0:
-		return Prediction{Bind: ResultUnknown, Undecided: found.undecided, Missing: n.missing(s, found.undecided)}
+		return Prediction{Bind: ResultUnknown, Undecided: found.undecided, Missing: missingFacts(s, found.undecided, n.uid, n.conflict)}
 	}
 	return n.listened(Prediction{Bind: ResultOK, Shares: coBound(s, n.network, port, n.meets)})
 }
@@ -55,11 +55,3 @@ func (n *linuxSocket) prediction(s *netstate.Snapshot, port uint16) Prediction {
 // missingOrder is what decides when one socket forbids the bind, and another
 // that may have been bound later, or earlier, makes the kernel overlook it.
 const missingOrder = "the order in which the port's SO_REUSEPORT sockets were bound"
-
-// missing names the facts that would decide whether the sockets conflict.
-func (n *linuxSocket) missing(s *netstate.Snapshot, undecided []int) string {
-	if n.uid == nil && n.reusePort {
-		return "the user who binds"
-	}
-	return missingFacts(s, undecided, n.uid, n.conflict)
-}

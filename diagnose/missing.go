@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"strings"
 
 	"portdoc/netstate"
@@ -52,7 +53,7 @@ func optionFact(name string, field func(*netstate.Options) **bool) socketFact {
 
 // missingFacts names the facts about the sockets that an answer lacks, for a
 // newcomer that belongs to the user. A fact is left out if the answer is the
-// same either way.
+// same either way; "" means that it is something else that lacks.
 func missingFacts(s *netstate.Snapshot, sockets []int, uid *uint32, answer func(*netstate.Socket) truth) string {
 	var names []string
 	seen := map[string]bool{}
@@ -65,6 +66,10 @@ func missingFacts(s *netstate.Snapshot, sockets []int, uid *uint32, answer func(
 			}
 		}
 	}
+	if len(names) == 0 && uid == nil && len(sockets) > 0 {
+		return "the user who binds"
+	}
+	slices.Sort(names)
 	return strings.Join(names, ", ")
 }
 

@@ -16,8 +16,8 @@ type portScan struct {
 	leftOut int
 	// exhausted is the errno when no port is left.
 	exhausted string
-	// missing names the facts that are missing about sockets.
-	missing func(sockets []int) string
+	// uid is the user of the newcomer, nil where not known.
+	uid *uint32
 }
 
 func (p *portScan) run(s *netstate.Snapshot) Prediction {
@@ -33,7 +33,7 @@ func (p *portScan) run(s *netstate.Snapshot) Prediction {
 	ports := ephemeralPorts(s)
 	var taken portVerdicts
 	found := p.look(s, ports, &taken)
-	return p.conclude(ports, &taken, found)
+	return p.conclude(s, ports, &taken, found)
 }
 
 // queried tells whether the snapshot was asked about every ephemeral port.
@@ -83,7 +83,7 @@ func holdsPort(e *netstate.Socket, network netstate.Network) bool {
 	return e.Network == network && e.State != netstate.StateSynRecv
 }
 
-func (p *portScan) conclude(ports []uint16, taken *portVerdicts, found search) Prediction {
+func (p *portScan) conclude(s *netstate.Snapshot, ports []uint16, taken *portVerdicts, found search) Prediction {
 	var count [yes + 1]int
 	for _, port := range ports {
 		count[taken[port]]++
@@ -94,7 +94,7 @@ func (p *portScan) conclude(ports []uint16, taken *portVerdicts, found search) P
 	case count[no] > 0:
 		return Prediction{Bind: ResultUnknown, Missing: "whether the system happens to look at the last free port"}
 	case count[unsure] > 0:
-		return Prediction{Bind: ResultUnknown, Undecided: found.undecided, Missing: p.missing(found.undecided)}
+		return Prediction{Bind: ResultUnknown, Undecided: found.undecided, Missing: missingFacts(s, found.undecided, p.uid, p.keeps)}
 	case len(ports) == 1:
 		return Prediction{Bind: p.exhausted, Culprits: found.conflicts, Undecided: found.undecided}
 	}

@@ -18,6 +18,8 @@ type trial struct {
 	// sockets are those of the port, in the order in which they were made.
 	sockets []*trialSocket
 	lastID  int
+	// inodes of the sockets that somebody has open, by id.
+	inodes map[int]uint64
 	// helpers are descriptors at the other end of connections.
 	helpers []int
 	// binders are all binds and listens on the port so far, which the kernel
@@ -244,6 +246,11 @@ func (t *trial) keep(s *trialSocket) error {
 	t.lastID++
 	s.ID = t.lastID
 	t.sockets = append(t.sockets, s)
+	var file unix.Stat_t
+	if err := unix.Fstat(s.fd, &file); err != nil {
+		return err
+	}
+	t.inodes[s.ID] = file.Ino
 	return s.refresh()
 }
 

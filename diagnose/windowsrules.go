@@ -245,12 +245,8 @@ func (n *windowsSocket) otherErrno(s *netstate.Snapshot, found windowsFound) boo
 }
 
 func (n *windowsSocket) missing(s *netstate.Snapshot, undecided []int) string {
-	facts := missingFacts(s, undecided, n.uid, n.refuses)
-	switch {
-	case facts != "":
+	if facts := missingFacts(s, undecided, n.uid, n.refuses); facts != "" {
 		return facts
-	case n.uid == nil:
-		return "the user who binds"
 	}
 	return "what Windows does beside a connection (Microsoft does not say)"
 }
@@ -268,8 +264,7 @@ func (n *windowsSocket) refuses(e *netstate.Socket) truth {
 }
 
 func (n *windowsSocket) choosePort(s *netstate.Snapshot) Prediction {
-	scan := portScan{network: n.Network, keeps: n.meets, exhausted: "EADDRINUSE"}
-	scan.missing = func(undecided []int) string { return missingFacts(s, undecided, n.uid, n.meets) }
+	scan := portScan{network: n.Network, keeps: n.meets, exhausted: "EADDRINUSE", uid: n.uid}
 	p := scan.run(s)
 	switch {
 	case p.Bind == "EADDRINUSE":
