@@ -30,7 +30,7 @@ func (d *inetDiag) listsOwnBound() (bool, error) {
 	defer unix.Close(fd)
 	found := false
 	request := tcpDump(diagStateBound, 0, portSet{{First: port, Last: port}})
-	err = d.dump(request, TCP, func(s Socket) { found = true })
+	err = d.dump(request, TCP, func(inetDiagRow) { found = true })
 	if errors.Is(err, errInterrupted) {
 		err = nil
 	}

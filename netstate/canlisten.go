@@ -27,6 +27,9 @@ func programCanListen(program io.ReaderAt, libraries []string) *bool {
 	if err != nil {
 		return nil
 	}
+	if file.Section(".gopclntab") != nil { // Go makes system calls without the C library
+		return nil
+	}
 	needed, err := file.ImportedLibraries()
 	if err != nil || !slices.ContainsFunc(needed, isLibc) {
 		return nil

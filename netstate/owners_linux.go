@@ -29,9 +29,13 @@ func readOwners(ctx context.Context, s *Snapshot) {
 	readWaits(s, proc, search.sockfs, holders)
 	setOwners(s, holders)
 	readProcesses(s, proc, holders)
+	readUserNames(s)
 	readCanListen(s, holders)
 	s.Limits = append(s.Limits, search.limits(s)...)
-	readOwnerlessCgroups(s, proc)
+	if ownerless, _ := unexplainedInodes(s); len(ownerless) > 0 {
+		readKernelHolders(s)
+		readOwnerlessCgroups(s, proc)
+	}
 }
 
 // eachSocket visits every socket that can have owners: its inode and where

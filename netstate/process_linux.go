@@ -28,25 +28,28 @@ func readProcesses(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 		}
 	}
 	s.Limits = append(s.Limits, r.limits...)
-	setUserNames(s.Processes)
 }
 
-// setUserNames fills in the users of processes from /etc/passwd. Users of
-// other sources (LDAP) stay without a name.
-func setUserNames(processes []Process) {
+// readUserNames fills in the names of users, from /etc/passwd. Users of other
+// sources (LDAP) stay without a name.
+func readUserNames(s *Snapshot) {
 	wanted := make(map[uint32]bool)
-	for _, p := range processes {
-		if p.UID != nil {
-			wanted[*p.UID] = true
+	want := func(uid *uint32) {
+		if uid != nil {
+			wanted[*uid] = true
 		}
+	}
+	eachSocket(s, func(row socketRow) { want(row.uid) })
+	for _, p := range s.Processes {
+		want(p.UID)
 	}
 	if len(wanted) == 0 {
 		return
 	}
-	names := parseUserNames(readFile("/etc/passwd"), wanted)
-	for i := range processes {
-		if uid := processes[i].UID; uid != nil {
-			processes[i].User = names[*uid]
+	s.Users = parseUserNames(readFile("/etc/passwd"), wanted)
+	for i := range s.Processes {
+		if uid := s.Processes[i].UID; uid != nil {
+			s.Processes[i].User = s.Users[*uid]
 		}
 	}
 }

@@ -102,7 +102,10 @@ func awaitChild(t *testing.T, pid, options int) {
 
 func TestStoppedProcess(t *testing.T) {
 	listener := ownListener(t)
-	process := listener.heldBy(t, "hold")
+	command := listener.passTo(netstatetest.Command("hold"))
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // SIGTSTP does not stop an orphaned group
+	process, _ := netstatetest.Run(t, command)
+	listener.Close()
 	pid := process.Process.Pid
 	before := time.Now()
 	for _, signal := range []syscall.Signal{unix.SIGSTOP, unix.SIGTSTP} {
