@@ -157,6 +157,8 @@ type Socket struct {
 type Options struct {
 	ReuseAddr *bool `json:"reuseaddr,omitempty"`
 	ReusePort *bool `json:"reuseport,omitempty"`
+	// ReusePortLB is SO_REUSEPORT_LB (FreeBSD only).
+	ReusePortLB *bool `json:"reuseport_lb,omitempty"`
 	// V6Only is nil also for IPv4 sockets, which have no such option.
 	V6Only *bool `json:"v6only,omitempty"`
 	// Exclusive is SO_EXCLUSIVEADDRUSE (Windows only).
@@ -413,6 +415,8 @@ type BindRequest struct {
 	Port      uint16     `json:"port"`
 	ReuseAddr bool       `json:"reuseaddr,omitempty"`
 	ReusePort bool       `json:"reuseport,omitempty"`
+	// ReusePortLB is SO_REUSEPORT_LB (FreeBSD).
+	ReusePortLB bool `json:"reuseport_lb,omitempty"`
 	// V6Only is IPV6_V6ONLY of an IPv6 socket.
 	V6Only bool `json:"v6only,omitempty"`
 	// Exclusive is SO_EXCLUSIVEADDRUSE (Windows).
