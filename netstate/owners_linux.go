@@ -30,7 +30,7 @@ func readOwners(ctx context.Context, s *Snapshot) {
 	setOwners(s, holders)
 	readProcesses(s, proc, holders)
 	readUserNames(s)
-	readCanListen(s, holders)
+	readCanListen(s, proc, holders)
 	s.Limits = append(s.Limits, search.limits(s)...)
 	if ownerless, _ := unexplainedInodes(s); len(ownerless) > 0 {
 		readKernelHolders(s)
@@ -119,7 +119,7 @@ func setOwners(s *Snapshot, holders map[uint64][]*holder) {
 // readCanListen asks of each process that has a listening or bound stream
 // socket whether its program could have made it listen. UDP sockets need no
 // listen(2).
-func readCanListen(s *Snapshot, holders map[uint64][]*holder) {
+func readCanListen(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 	holds := make(map[int]bool)
 	eachSocket(s, func(row socketRow) {
 		if row.network == UDP || row.state != StateListen && row.state != StateBound {
@@ -134,7 +134,7 @@ func readCanListen(s *Snapshot, holders map[uint64][]*holder) {
 	}
 	for i := range s.Processes {
 		if p := &s.Processes[i]; holds[p.PID] && p.Exe != "" {
-			p.CanListen = canListen(*p)
+			p.CanListen = canListen(proc, *p)
 		}
 	}
 }
