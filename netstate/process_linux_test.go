@@ -280,7 +280,6 @@ func TestWaits(t *testing.T) {
 		"poll":      {role("wait in poll"), WaitsMaybe},
 		"nanosleep": {program("/bin/sleep", "1000"), WaitsNo},
 		"pipe":      {program("/bin/cat"), WaitsNo},
-		"child":     {program("/bin/sh", "-c", "sleep 1000 3>&-; true"), WaitsNo},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
