@@ -10,11 +10,7 @@ import (
 // Linux 6.8 does; a release string that is older may hide a backport, so a
 // socket is bound and looked for.
 func (d *inetDiag) listsBound() (bool, error) {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return false, err
-	}
-	if releaseAtLeast(unix.ByteSliceToString(name.Release[:]), 6, 8) {
+	if releaseAtLeast(d.release, 6, 8) {
 		return true, nil
 	}
 	return d.listsOwnBound()

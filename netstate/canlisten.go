@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// mostProgramBytes bounds what is read of another process's executable.
-const mostProgramBytes = 2 << 20
+// mostProgramBytes bounds what is read of another process's executable. The
+// programs in question are small.
+const mostProgramBytes = 512 << 10
 
 // programCanListen is false for a program that is shown not to call listen(2):
 // one that takes all its system calls from the C library, and neither those
@@ -25,9 +26,6 @@ const mostProgramBytes = 2 << 20
 func programCanListen(program io.ReaderAt, libraries []string) *bool {
 	file, err := elf.NewFile(&boundedReader{program, mostProgramBytes})
 	if err != nil {
-		return nil
-	}
-	if file.Section(".gopclntab") != nil { // Go makes system calls without the C library
 		return nil
 	}
 	needed, err := file.ImportedLibraries()
@@ -52,8 +50,11 @@ func programCanListen(program io.ReaderAt, libraries []string) *bool {
 // mayCallSystem tells whether code has the instruction of a system call, or
 // might have it: bytes within other instructions count too.
 func mayCallSystem(machine elf.Machine, segment *elf.Prog) bool {
-	code, err := io.ReadAll(segment.Open())
-	if err != nil || uint64(len(code)) != segment.Filesz {
+	if segment.Filesz > mostProgramBytes {
+		return true
+	}
+	code := make([]byte, segment.Filesz)
+	if _, err := segment.ReadAt(code, 0); err != nil && err != io.EOF {
 		return true
 	}
 	switch machine {

@@ -36,9 +36,11 @@ var (
 
 // inetDiag is a connection to the kernel's NETLINK_SOCK_DIAG.
 type inetDiag struct {
-	ctx        context.Context
-	conn       *netlink.Conn
-	stop       func() bool
+	ctx  context.Context
+	conn *netlink.Conn
+	stop func() bool
+	// release is the kernel's version string.
+	release    string
 	interfaces map[uint32]string
 }
 
@@ -51,13 +53,22 @@ func dialInetDiag(ctx context.Context) (*inetDiag, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newInetDiag(ctx, conn), nil
+	return newInetDiag(ctx, conn, kernelRelease()), nil
 }
 
-func newInetDiag(ctx context.Context, conn *netlink.Conn) *inetDiag {
-	d := &inetDiag{ctx: ctx, conn: conn}
+func newInetDiag(ctx context.Context, conn *netlink.Conn, release string) *inetDiag {
+	d := &inetDiag{ctx: ctx, conn: conn, release: release}
 	d.stop = context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	return d
+}
+
+// kernelRelease is "" where uname(2) is refused.
+func kernelRelease() string {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(name.Release[:])
 }
 
 func (d *inetDiag) close() {

@@ -39,14 +39,15 @@ func readUserNames(s *Snapshot) {
 			wanted[*uid] = true
 		}
 	}
+	want(s.Policy.UID)
 	eachSocket(s, func(row socketRow) { want(row.uid) })
 	for _, p := range s.Processes {
 		want(p.UID)
 	}
-	if len(wanted) == 0 {
-		return
-	}
 	s.Users = parseUserNames(readFile("/etc/passwd"), wanted)
+	if s.Policy.UID != nil {
+		s.Host.User = s.Users[*s.Policy.UID]
+	}
 	for i := range s.Processes {
 		if uid := s.Processes[i].UID; uid != nil {
 			s.Processes[i].User = s.Users[*uid]

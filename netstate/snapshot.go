@@ -28,8 +28,8 @@ type Snapshot struct {
 	// Paths has one entry for each unix socket path in the query.
 	Paths     []Path    `json:"paths,omitempty"`
 	Processes []Process `json:"processes"`
-	// Users are the names of the user ids in Sockets and Unix, where the
-	// system has one.
+	// Users are the names of the user ids of sockets and processes and of
+	// the reader, where the system has one.
 	Users     map[uint32]string `json:"users,omitempty"`
 	Policy    Policy            `json:"policy"`
 	Observed  []BindOutcome     `json:"observed,omitempty"`
@@ -139,7 +139,9 @@ type Socket struct {
 	// Origin tells how the socket got its local port.
 	Origin Origin `json:"origin,omitempty"`
 	// ReceiveQueue and SendQueue are bytes, or for a listener the length of
-	// its accept queue and the backlog.
+	// its accept queue and the backlog. On Linux a SYN or FIN that was not
+	// acknowledged counts as one byte to send, and the peer's FIN as one to
+	// receive until the owner has read the end of the stream.
 	ReceiveQueue uint32 `json:"receive_queue,omitempty"`
 	SendQueue    uint32 `json:"send_queue,omitempty"`
 	// CgroupID is the inode number of the cgroup v2 directory in which the
