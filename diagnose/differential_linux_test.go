@@ -140,10 +140,9 @@ func (d *differential) trial() {
 	defer t.release()
 	d.settings.set(&recordedEnv{UnprivilegedPortStart: 1024})
 	if err := t.setUp(); err != nil {
-		if !errors.Is(err, errDropped) {
-			d.Logf("setting up: %v", err)
-		}
 		d.dropped++
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		d.reasons["dropped: "+reason]++
 		return
 	}
 	c := t.compose()
@@ -179,7 +178,7 @@ func (d *differential) compare(t *trial, c *recordedCase, p diagnose.Prediction)
 	switch {
 	case p.Bind == diagnose.ResultUnknown || p.Listen == diagnose.ResultUnknown:
 		d.unknown++
-		d.reasons[p.Missing]++
+		d.reasons["unknown: "+p.Missing]++
 		c.Blockers = nil
 	case p.Bind == bind && p.Listen == listen:
 	case t.remembered(c, p):
@@ -203,7 +202,7 @@ func (d *differential) compare(t *trial, c *recordedCase, p diagnose.Prediction)
 
 func (d *differential) summary() {
 	for reason, n := range d.reasons {
-		d.Logf("unknown %d times: %s", n, reason)
+		d.Logf("%d times %s", n, reason)
 	}
 	fmt.Printf("%d more depend on binds that left no trace, %d were dropped half-way, the culprits of %d were checked\n", d.history, d.dropped, d.checked)
 	d.Logf("%d snapshots read, %s each", d.reads.cases, (d.reads.elapsed / time.Duration(max(1, d.reads.cases))).Round(time.Microsecond))
@@ -244,8 +243,11 @@ func (t *trial) remembered(c *recordedCase, p diagnose.Prediction) bool {
 	if p.Bind != "EADDRINUSE" && p.Listen != "EADDRINUSE" {
 		return false
 	}
+	// What was changed may also be the option that let two sockets be bound
+	// in the order in which they were.
+	changed := slices.ContainsFunc(c.Setup, func(s recordedSocket) bool { return s.Proto == "tcp" && s.Changed })
 	return slices.ContainsFunc(t.binders, func(b binder) bool {
-		return b.reusePort && b.uid == n.uid && b.covers(n) && (b.id == c.Request.ID || !t.shows(c, b))
+		return b.reusePort && b.uid == n.uid && b.covers(n) && (changed || b.id == c.Request.ID || !t.shows(c, b))
 	})
 }
 
