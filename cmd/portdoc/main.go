@@ -1,9 +1,15 @@
-// Command portdoc explains why an address can't be bound, and what to do
-// about it.
+// Command portdoc says why an address can't be bound and what to do about it.
 package main
 
-import "os"
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
 
 func main() {
-	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	// A reader that goes away is an error of the write, not a silent death.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(context.Background(), os.Args[1:], systemConsole()))
 }

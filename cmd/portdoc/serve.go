@@ -4,158 +4,187 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
-	"os"
-	"os/signal"
+	"net/netip"
 	"runtime"
-	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"portdoc/cmd/portdoc/internal/echo"
 	"portdoc/diagnose"
 	"portdoc/netstate"
 )
 
-// explainFunc prints why the bind that question is about fails.
-type explainFunc func(ctx context.Context, question diagnose.Question)
+const serveHelp = `Echo what TCP clients send, on 0.0.0.0:5188 if no address is given, and print it.
 
-// serveOptions are the flags of portdoc serve.
+Ctrl+C ends the server at once: the system closes its connections, and the side
+that closes first keeps TIME_WAIT for a minute. With --reuseaddr=false a restart
+within that minute fails. Ctrl+Z stops the server: it keeps every socket until
+it goes on (fg) or is ended.`
+
+const serveExamples = `  portdoc serve                       on 0.0.0.0:5188
+  portdoc serve --addr '[::1]:7000'   on another address
+  portdoc serve --reuseaddr=false     the classic "address already in use"
+  portdoc serve --on-eof=errors-only  the loop that spins when a client closes`
+
+const serveExit = `  0  the server ended because it was asked to (--once, --drain)
+  1  the address can't be bound, or accepting failed
+  2  wrong usage, or the output could not be written`
+
+const serveAddressExamples = "portdoc serve --addr :5188, portdoc serve --addr '[::1]:5188'"
+
+// serveOptions are the flags of serve.
 type serveOptions struct {
-	streams
-	explain explainFunc
-	addr    string
+	address string
 	listen  echo.ListenOptions
-	onEOF   string
 	server  echo.Server
+	onEOF   string
 	quiet   bool
 	drain   bool
 }
 
-const serveLong = `Echo what TCP clients send, on 0.0.0.0:5188 by default, and print it.
-
-Ctrl+C ends the server at once: the system closes its connections, and the
-side that closes first keeps TIME_WAIT for a minute. With --reuseaddr=false
-a restart within that minute fails. Ctrl+Z stops the server, and it keeps
-every socket until it goes on (fg) or dies.`
-
-const serveExample = `  portdoc serve
-  portdoc serve --addr [::1]:7000 --once
-  portdoc serve --reuseaddr=false        the classic "address already in use"
-  portdoc serve --on-eof=errors-only     the loop that spins on a closed client`
-
-// newServeCommand is portdoc serve. When a bind fails, explain says why; it
-// may be nil.
-func newServeCommand(s streams, explain explainFunc) *cobra.Command {
-	o := &serveOptions{streams: s, explain: explain}
+func newServe(c *console) *cobra.Command {
+	var o serveOptions
 	command := &cobra.Command{
-		Use:     "serve",
-		Short:   "Run the reference TCP echo server",
-		Long:    serveLong,
-		Example: serveExample,
-		Args: func(_ *cobra.Command, arguments []string) error {
-			if len(arguments) > 0 {
-				return usageErrorf("serve takes no argument %q; use --addr for an address, as in --addr :5188", arguments[0])
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.validate(c); err != nil {
+		Use:         "serve",
+		Short:       "Run the reference TCP echo server",
+		Long:        serveHelp,
+		Example:     serveExamples,
+		Annotations: map[string]string{exitAnnotation: serveExit},
+		Args:        noArguments,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := o.validate(command); err != nil {
 				return err
 			}
-			return o.run(c.Context())
+			return runServe(command.Context(), c, &o)
 		},
 	}
-	o.addFlags(command)
+	flags := command.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.address, "addr", ":5188", "`ADDRESS` to listen on")
+	flags.BoolVar(&o.quiet, "quiet", false, "print errors only; on Linux the bytes then never leave the kernel")
+	flags.BoolVar(&o.server.Once, "once", false, "serve one client, then exit")
+	flags.BoolVar(&o.drain, "drain", false, "let clients finish after SIGINT or SIGTERM; a second one ends at once")
+	// On Windows SO_REUSEADDR would let two servers share the port.
+	flags.BoolVar(&o.listen.ReuseAddr, "reuseaddr", runtime.GOOS != "windows", "set SO_REUSEADDR; --reuseaddr=false really clears it")
+	flags.BoolVar(&o.listen.ReusePort, "reuseport", false, "set SO_REUSEPORT")
+	flags.BoolVar(&o.listen.V6Only, "v6only", false, "set IPV6_V6ONLY: [::] takes no IPv4 clients")
+	flags.IntVar(&o.listen.Backlog, "backlog", 0, "length of the accept queue, `N` >= 1 (default the system's maximum)")
+	flags.IntVar(&o.server.Linger, "linger", -1, "set SO_LINGER to `SECONDS`; 0 makes a close send RST (default not set)")
+	flags.StringVar(&o.onEOF, "on-eof", "exit", "what to do when a read brings nothing: exit, or one of two\nfamous mistakes: ignore, errors-only")
+	flags.IntVar(&o.server.MaxSpins, "max-spins", 1_000_000, "end a client after `N` such reads in a row")
 	return command
 }
 
-func (o *serveOptions) addFlags(command *cobra.Command) {
-	f := command.Flags()
-	f.StringVar(&o.addr, "addr", ":"+defaultEchoPort, "address to listen on: `HOST:PORT` or :PORT")
-	f.BoolVar(&o.listen.ReuseAddr, "reuseaddr", runtime.GOOS != "windows", "set SO_REUSEADDR before bind")
-	f.BoolVar(&o.listen.ReusePort, "reuseport", false, "set SO_REUSEPORT before bind")
-	f.BoolVar(&o.listen.V6Only, "v6only", false, "set IPV6_V6ONLY: [::] leaves IPv4 alone")
-	f.IntVar(&o.listen.Backlog, "backlog", 0, "what listen(2) is given, `N` at least 1 (default: the system's maximum)")
-	f.IntVar(&o.server.Linger, "linger", -1, "set SO_LINGER to `SECONDS`; 0 closes with RST (default: not set)")
-	f.BoolVar(&o.server.Once, "once", false, "stop listening at the first client and exit when it leaves")
-	f.BoolVar(&o.quiet, "quiet", false, "print errors only; the bytes then stay in the kernel (splice)")
-	f.StringVar(&o.onEOF, "on-eof", "exit", "when a read brings nothing: exit, ignore or errors-only (two well-known bugs)")
-	f.IntVar(&o.server.MaxSpins, "max-spins", 1_000_000, "end a client after `N` reads in a row that brought nothing")
-	f.BoolVar(&o.drain, "drain", false, "on SIGINT or SIGTERM stop listening and let the clients finish; a second one ends at once")
-}
-
-// validate finds flags that can't be meant.
+// validate refuses flags that can't be meant.
 func (o *serveOptions) validate(command *cobra.Command) error {
-	switch echo.OnEnd(o.onEOF) {
-	case echo.EndExit, echo.EndIgnore, echo.EndErrorsOnly:
-		o.server.OnEnd = echo.OnEnd(o.onEOF)
-	default:
-		return usageErrorf("--on-eof %q is unknown; use exit, ignore or errors-only", o.onEOF)
-	}
-	changed := command.Flags().Changed
-	switch {
-	case changed("backlog") && o.listen.Backlog < 1:
-		return usageErrorf("--backlog %d is out of range; use 1 or more", o.listen.Backlog)
-	case changed("linger") && (o.server.Linger < 0 || o.server.Linger > 65535):
-		return usageErrorf("--linger %d is out of range; use 0 to 65535 seconds", o.server.Linger)
+	given := command.Flags().Changed
+	switch o.server.OnEnd = echo.OnEnd(o.onEOF); {
+	case o.onEOF != "exit" && o.onEOF != "ignore" && o.onEOF != "errors-only":
+		return usageError(fmt.Errorf("%s is no value of --on-eof: it is exit, ignore or errors-only", quote(o.onEOF)),
+			"portdoc serve --on-eof=errors-only")
+	case given("backlog") && o.listen.Backlog < 1:
+		return usageError(fmt.Errorf("%d is no length of a queue: --backlog is 1 or more", o.listen.Backlog), "portdoc serve --backlog 16")
+	case given("linger") && (o.server.Linger < 0 || o.server.Linger > 65535):
+		return usageError(fmt.Errorf("%d is no time: --linger is 0 to 65535 seconds", o.server.Linger), "portdoc serve --linger 0")
 	case o.server.MaxSpins < 1:
-		return usageErrorf("--max-spins %d is out of range; use 1 or more", o.server.MaxSpins)
+		return usageError(fmt.Errorf("%d reads are too few: --max-spins is 1 or more", o.server.MaxSpins), "portdoc serve --max-spins 1000")
 	}
 	return nil
 }
 
-func (o *serveOptions) run(ctx context.Context) error {
-	address, err := listenAddress(ctx, o.addr, o.listen.V6Only)
+func runServe(ctx context.Context, c *console, o *serveOptions) error {
+	address, err := listenAddress(ctx, o.address, o.listen.V6Only)
 	if err != nil {
 		return err
 	}
 	listener, err := echo.Listen(ctx, address, o.listen)
 	if err != nil {
-		fmt.Fprintln(o.err, "portdoc:", err)
-		if o.explain != nil {
-			o.explain(ctx, diagnose.Question{
-				Network: netstate.TCP, Address: address.Addr(), Port: address.Port(), Typed: o.addr,
-				ReuseAddr: o.listen.ReuseAddr, ReusePort: o.listen.ReusePort, V6Only: o.listen.V6Only,
-			})
-		}
-		return &exitError{status: 1}
+		c.complain(err)
+		explainListen(ctx, c, address, o)
+		return exitStatus(exitBlocked)
 	}
-	o.server.Printer = o.printer()
-	o.server.Printer.Event("listening on %s", listener.Addr())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &echo.Printer{Out: endsWith{c.out, cancel}, Err: c.errors, Terminal: c.terminal}
+	if o.quiet {
+		p.Out = nil
+	}
+	p.Event("listening on %s", listener.Addr())
 	if o.drain {
-		drainOnSignal(listener, o.server.Printer)
+		drainOnSignal(listener, p)
 	}
+	o.server.Printer = p
 	if err := o.server.Serve(ctx, listener); err != nil {
-		return &exitError{1, err}
+		return &failure{exitBlocked, err}
 	}
 	return nil
 }
 
-func (o *serveOptions) printer() *echo.Printer {
-	p := &echo.Printer{Out: o.out, Err: o.err, Terminal: isTerminal(o.out)}
-	if o.quiet {
-		p.Out = nil
+// endsWith ends the server with its output.
+type endsWith struct {
+	io.Writer
+	cancel context.CancelFunc
+}
+
+func (e endsWith) Write(p []byte) (int, error) {
+	n, err := e.Writer.Write(p)
+	if err != nil {
+		e.cancel()
 	}
-	return p
+	return n, err
 }
 
-// drainOnSignal closes the listener at the first SIGINT or SIGTERM. The next
-// one has its default effect again: it ends the process.
-func drainOnSignal(listener net.Listener, p *echo.Printer) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		signal.Reset(os.Interrupt, syscall.SIGTERM)
-		listener.Close()
-		p.Event("no new clients; the server ends when the last one has left")
-	}()
+// explainListen says on standard error why the address could not be bound.
+func explainListen(ctx context.Context, c *console, address netip.AddrPort, o *serveOptions) {
+	ask := func(*netstate.Snapshot) []diagnose.Question {
+		return []diagnose.Question{{
+			Network: netstate.TCP, Address: address.Addr(), Port: address.Port(), Typed: address.String(),
+			ReuseAddr: o.listen.ReuseAddr, ReusePort: o.listen.ReusePort, V6Only: o.listen.V6Only,
+		}}
+	}
+	endpoint := netstate.Endpoint{Network: netstate.TCP, Port: address.Port(), LastPort: address.Port()}
+	_, reports, err := observe(ctx, netstate.Query{Endpoints: []netstate.Endpoint{endpoint}}, ask, true)
+	if err != nil {
+		c.complain(err)
+		return
+	}
+	for _, report := range reports {
+		io.WriteString(c.errors, renderText(report, layout{width: c.width}))
+	}
 }
 
-// isTerminal tells whether w is shown to a person.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+// listenAddress reads the address to listen on. Without a host it is 0.0.0.0,
+// or [::] when only IPv6 is wanted; of the addresses of a name the first of the
+// wanted family is taken, IPv4 if none is.
+func listenAddress(ctx context.Context, word string, v6only bool) (netip.AddrPort, error) {
+	t, err := parseTCP(word)
+	if err != nil {
+		return netip.AddrPort{}, usageError(err, serveAddressExamples)
+	}
+	addresses, err := resolve(ctx, t.host)
+	if err != nil {
+		return netip.AddrPort{}, usageError(err, serveAddressExamples)
+	}
+	if t.host == "" {
+		addresses = []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
+	}
+	for _, address := range addresses {
+		if address.Is4() != v6only {
+			return netip.AddrPortFrom(address, t.port), nil
+		}
+	}
+	if v6only {
+		return netip.AddrPort{}, usageError(fmt.Errorf("%s is an IPv4 address, and --v6only is for IPv6", quote(word)),
+			"portdoc serve --v6only --addr '[::]:5188'")
+	}
+	return netip.AddrPortFrom(addresses[0], t.port), nil
+}
+
+// parseTCP reads a target that has to be about TCP.
+func parseTCP(word string) (target, error) {
+	t, err := parseTarget(word)
+	if err == nil && t.network != netstate.TCP {
+		err = fmt.Errorf("%s is no TCP address", quote(word))
+	}
+	return t, err
 }

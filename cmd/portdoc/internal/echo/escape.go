@@ -1,30 +1,25 @@
 package echo
 
 import (
-	"fmt"
 	"io"
-	"strconv"
-	"unicode/utf8"
+	"strings"
+
+	"portdoc/diagnose"
 )
 
-// appendEscaped appends text to dst in a form that can't move a terminal's
-// cursor, change its state or the order of its letters: everything but
+// escaped makes text from elsewhere safe to show on a terminal: all but
 // printable characters, tabs and newlines is written as in a Go string.
-func appendEscaped(dst, text []byte) []byte {
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			dst = fmt.Appendf(dst, `\x%02x`, text[0])
-		case r == '\n' || r == '\t' || strconv.IsPrint(r):
-			dst = append(dst, text[:size]...)
-		default:
-			quoted := strconv.AppendQuoteRune(nil, r)
-			dst = append(dst, quoted[1:len(quoted)-1]...)
+func escaped(text []byte) []byte {
+	var safe []byte
+	for rest := string(text); rest != ""; {
+		word, after := rest, ""
+		if end := strings.IndexAny(rest, "\n\t"); end >= 0 {
+			word, after = rest[:end], rest[end:end+1]
 		}
-		text = text[size:]
+		safe = append(append(safe, diagnose.Printable(word)...), after...)
+		rest = rest[len(word)+len(after):]
 	}
-	return dst
+	return safe
 }
 
 // Escaped returns a writer that makes text from elsewhere safe to show on the
@@ -34,7 +29,7 @@ func Escaped(w io.Writer) io.Writer { return escapedWriter{w} }
 type escapedWriter struct{ w io.Writer }
 
 func (e escapedWriter) Write(text []byte) (int, error) {
-	if _, err := e.w.Write(appendEscaped(nil, text)); err != nil {
+	if _, err := e.w.Write(escaped(text)); err != nil {
 		return 0, err
 	}
 	return len(text), nil

@@ -17,7 +17,8 @@ const heldBytes = 4 << 10
 // never mixed, apart from lines longer than 4 KiB. It may be used by many
 // goroutines at once.
 type Printer struct {
-	// Out gets events and the lines received; nil prints none of them.
+	// Out gets events and the lines received; nil prints none of them. What
+	// it can't take is lost: the server goes on.
 	Out io.Writer
 	// Err gets errors.
 	Err io.Writer
@@ -86,7 +87,7 @@ func (p *Printer) print(l *line, pieces ...[]byte) {
 	p.endLine(l)
 	for _, piece := range pieces {
 		if p.Terminal && l != nil {
-			piece = appendEscaped(nil, piece)
+			piece = escaped(piece)
 		}
 		p.buffer.Write(piece)
 		if len(piece) > 0 && piece[len(piece)-1] != '\n' {

@@ -1,0 +1,121 @@
+package errortext
+
+// automaton is the finite automaton of Aho and Corasick (1975): it says in one
+// pass over a text whether any of many words is in it. Letters A to Z match
+// their lower case.
+type automaton struct {
+	class [256]uint8 // of a byte; class 0 is all bytes that no word has
+	width int        // number of classes
+	next  []uint16   // state*width + class: the next state; 0 is the root
+	final uint16     // this state and those after it end a word
+}
+
+// node is a state while the automaton is built.
+type node struct {
+	child map[uint8]int
+	fail  int
+	final bool
+}
+
+func newAutomaton(words []string) *automaton {
+	a := &automaton{width: 1}
+	for _, word := range words {
+		for i := range len(word) {
+			a.addClass(word[i])
+		}
+	}
+	for c := 'A'; c <= 'Z'; c++ {
+		a.class[c] = a.class[c-'A'+'a']
+	}
+	nodes := []node{{child: map[uint8]int{}}}
+	for _, word := range words {
+		nodes = a.insert(nodes, word)
+	}
+	a.link(nodes)
+	return a
+}
+
+func (a *automaton) addClass(b byte) {
+	if a.class[b] == 0 {
+		a.class[b] = uint8(a.width)
+		a.width++
+	}
+}
+
+func (a *automaton) insert(nodes []node, word string) []node {
+	at := 0
+	for i := range len(word) {
+		c := a.class[word[i]]
+		to, ok := nodes[at].child[c]
+		if !ok {
+			to = len(nodes)
+			nodes = append(nodes, node{child: map[uint8]int{}})
+			nodes[at].child[c] = to
+		}
+		at = to
+	}
+	nodes[at].final = true
+	return nodes
+}
+
+// link completes the transitions breadth first, so that the failure state of a
+// node is complete before the node is.
+func (a *automaton) link(nodes []node) {
+	wide := make([][]int, len(nodes))
+	queue := []int{0}
+	for i := 0; i < len(queue); i++ {
+		at := queue[i]
+		wide[at] = make([]int, a.width)
+		for c := range a.width {
+			to, ok := nodes[at].child[uint8(c)]
+			switch {
+			case !ok && at != 0:
+				to = wide[nodes[at].fail][c]
+			case ok && at != 0:
+				nodes[to].fail = wide[nodes[at].fail][c]
+			}
+			if ok {
+				nodes[to].final = nodes[to].final || nodes[nodes[to].fail].final
+				queue = append(queue, to)
+			}
+			wide[at][c] = to
+		}
+	}
+	a.number(nodes, wide)
+}
+
+// number gives the states that end a word the highest numbers, so that one
+// comparison tells them.
+func (a *automaton) number(nodes []node, wide [][]int) {
+	order := make([]uint16, len(nodes))
+	next := uint16(0)
+	for _, final := range []bool{false, true} {
+		if final {
+			a.final = next
+		}
+		for i := range nodes {
+			if nodes[i].final == final {
+				order[i] = next
+				next++
+			}
+		}
+	}
+	a.next = make([]uint16, len(nodes)*a.width)
+	for i, row := range wide {
+		for c, to := range row {
+			a.next[int(order[i])*a.width+c] = order[to]
+		}
+	}
+}
+
+// find is the index after the first word in text, -1 if none is in it.
+func (a *automaton) find(text []byte) int {
+	state := uint16(0)
+	for i, b := range text {
+		state = a.next[int(state)*a.width+int(a.class[b])]
+		if state >= a.final {
+			return i + 1
+		}
+	}
+	return -1
+}
