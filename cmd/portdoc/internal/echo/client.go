@@ -106,9 +106,12 @@ func (x *exchange) send() {
 	x.sent <- half{n, err}
 }
 
-// clientFirst waits for the rest of the echo after the input has ended.
+// clientFirst waits for the rest of the echo after the input has ended. When
+// it ended with an error the server still learns that nothing more will come.
 func (x *exchange) clientFirst(out half) error {
 	if out.err != nil {
+		x.conn.CloseWrite()
+		<-x.received
 		return out.err
 	}
 	return compare(out, <-x.received)
