@@ -18,17 +18,24 @@ type Snapshot struct {
 	Host   Host      `json:"host"`
 	// Query is what was asked. Sockets of other ports are absent because
 	// nobody asked, not because there are none.
-	Query   Query        `json:"query"`
-	Sockets []Socket     `json:"sockets"`
-	Unix    []UnixSocket `json:"unix_sockets,omitempty"`
+	Query   Query    `json:"query"`
+	Sockets []Socket `json:"sockets"`
+	// Peers are the sockets at the other end of those in Sockets that nobody
+	// has open any more, as far as they are on this machine. They have other
+	// ports and are never to blame.
+	Peers []Socket     `json:"peers,omitempty"`
+	Unix  []UnixSocket `json:"unix_sockets,omitempty"`
 	// Paths has one entry for each unix socket path in the query.
-	Paths     []Path         `json:"paths,omitempty"`
-	Processes []Process      `json:"processes"`
-	Policy    Policy         `json:"policy"`
-	Observed  []BindOutcome  `json:"observed,omitempty"`
-	Ephemeral *EphemeralUse  `json:"ephemeral_use,omitempty"`
-	Kernel    []KernelHolder `json:"kernel_holders,omitempty"`
-	Limits    []Limit        `json:"limits"`
+	Paths     []Path    `json:"paths,omitempty"`
+	Processes []Process `json:"processes"`
+	// Users are the names of the user ids in Sockets and Unix, where the
+	// system has one.
+	Users     map[uint32]string `json:"users,omitempty"`
+	Policy    Policy            `json:"policy"`
+	Observed  []BindOutcome     `json:"observed,omitempty"`
+	Ephemeral *EphemeralUse     `json:"ephemeral_use,omitempty"`
+	Kernel    []KernelHolder    `json:"kernel_holders,omitempty"`
+	Limits    []Limit           `json:"limits"`
 }
 
 // Host names the machine's system and says how much of it the reader may see.
@@ -115,7 +122,7 @@ type Socket struct {
 	State  State          `json:"state"`
 	// UID is the user id of the socket's inode: of the process that called
 	// socket(2), or accept(2). Nil where the system does not say
-	// (TIME_WAIT and orphaned FIN_WAIT2 on Linux).
+	// (TIME_WAIT, orphaned FIN_WAIT2 and requests in SYN_RECV on Linux).
 	UID *uint32 `json:"uid,omitempty"`
 	// Inode is 0 for a socket that no file descriptor can refer to any more,
 	// and for one that waits in a listener's accept queue.
@@ -161,7 +168,8 @@ type Options struct {
 // Origin is the way in which a socket got its local port.
 type Origin string
 
-// The origins; "" is unknown.
+// The origins; "" is unknown. A socket that was bound before it connected
+// can't be told from one that was not: both are OriginConnect.
 const (
 	OriginBind    Origin = "bind"
 	OriginConnect Origin = "connect"
@@ -214,16 +222,21 @@ const (
 // UnixSocket is one unix socket that is bound to a path or an abstract name.
 type UnixSocket struct {
 	// Path is as it was bound, possibly relative to a directory that is not
-	// known; abstract names start with "@".
+	// known; abstract names start with "@", and may hold NUL bytes.
 	Path string `json:"path"`
 	// Type is "stream", "dgram" or "seqpacket".
 	Type string `json:"type"`
-	// State is LISTEN, ESTABLISHED, or UNCONNECTED.
+	// State is LISTEN; BOUND for one that does not listen yet; UNCONNECTED
+	// for a datagram socket; or ESTABLISHED for a client that was bound
+	// before it connected. Connections that a listener accepted show its
+	// name too, but do not hold it, and are left out.
 	State State   `json:"state"`
 	UID   *uint32 `json:"uid,omitempty"`
 	Inode uint64  `json:"inode"`
-	// FileDevice and FileInode identify the file it was bound to; both 0 for
-	// abstract names.
+	// FileDevice and FileInode identify the file it was bound to, and equal
+	// Device and Inode of a [Path] that has the same file. Another file
+	// under the same name does not block it. Both are 0 for abstract names
+	// and where the system did not say.
 	FileDevice uint64  `json:"file_device,omitempty"`
 	FileInode  uint64  `json:"file_inode,omitempty"`
 	Owners     []Owner `json:"owners,omitempty"`
@@ -242,7 +255,8 @@ type Path struct {
 	// Connect is what connect(2) answered to a socket of another type: it
 	// never reaches the program that listens. ECONNREFUSED: no socket is
 	// bound to the file in any network namespace. EPROTOTYPE or "ok": one
-	// is. "" where it was not tried.
+	// is. EACCES: that can't be told. "" where it was not tried: only a
+	// socket, and a symbolic link to one, are connected to.
 	Connect string `json:"connect,omitempty"`
 	// Errno tells why the path could not be looked at, or why nothing could
 	// be made there (ENOENT for a missing directory, EACCES, EROFS, ...).
@@ -384,6 +398,9 @@ type InterfaceAddress struct {
 	Prefix    netip.Prefix `json:"prefix"`
 	// Broadcast is the interface's IPv4 broadcast address, if it has one.
 	Broadcast netip.Addr `json:"broadcast,omitzero"`
+	// Tentative is an IPv6 address that can't be bound yet: the system still
+	// looks whether another machine has it, or found that one has.
+	Tentative bool `json:"tentative,omitempty"`
 }
 
 // BindRequest is a bind(2) that a program would make.
@@ -400,6 +417,11 @@ type BindRequest struct {
 	Exclusive bool `json:"exclusive,omitempty"`
 	// Device is SO_BINDTODEVICE, "" for none.
 	Device string `json:"device,omitempty"`
+	// FreeBind is IP_FREEBIND or IP_TRANSPARENT: the address need not be
+	// local (Linux).
+	FreeBind bool `json:"freebind,omitempty"`
+	// UID is the user whose socket it is; nil for [Policy.UID].
+	UID *uint32 `json:"uid,omitempty"`
 }
 
 // BindOutcome is what the system answered to a bind that was really made and
@@ -410,7 +432,8 @@ type BindOutcome struct {
 	Result string `json:"result"`
 }
 
-// EphemeralUse says how much of the ephemeral range is taken.
+// EphemeralUse says how much of the ephemeral range is taken. A snapshot has
+// that of one network, TCP if the query asks for both.
 type EphemeralUse struct {
 	Network Network `json:"network"`
 	// Available is the number of ports in the range that are not reserved;

@@ -18,8 +18,9 @@ const roleVariable = "PORTDOC_TEST_ROLE"
 // ends when its standard input does.
 type Roles map[string]func(arguments []string)
 
-// run carries out the role that this process was started for, if there is one.
-func (r Roles) run() {
+// Run carries out the role that this process was started for and exits. It
+// returns if there is none.
+func (r Roles) Run() {
 	name := os.Getenv(roleVariable)
 	if name == "" {
 		return

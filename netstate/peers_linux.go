@@ -1,0 +1,82 @@
+package netstate
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxPeers bounds the look-ups for the other ends of connections.
+const maxPeers = 16
+
+// peersOfOrphans returns the sockets at the other end of those that nobody has
+// open any more and that wait for the other end to close.
+func (d *inetDiag) peersOfOrphans(sockets []Socket) ([]Socket, error) {
+	var peers []Socket
+	lookups := 0
+	for _, s := range sockets {
+		if s.Inode != 0 || !waitsForPeer(s.State) || s.Local == s.Remote {
+			continue
+		}
+		if lookups++; lookups > maxPeers {
+			break
+		}
+		peer, found, err := d.lookUp(s.Remote, s.Local, s.Device)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			peers = append(peers, peer)
+		}
+	}
+	return peers, nil
+}
+
+func waitsForPeer(state State) bool {
+	switch state {
+	case StateFinWait1, StateFinWait2, StateLastAck, StateClosing:
+		return true
+	}
+	return false
+}
+
+// lookUp finds one TCP connection by its addresses.
+func (d *inetDiag) lookUp(local, remote netip.AddrPort, device string) (Socket, bool, error) {
+	d.setDeadline()
+	replies, err := d.conn.Execute(tcpLookup(local, remote, interfaceIndex(device)))
+	if errors.Is(err, unix.ENOENT) {
+		return Socket{}, false, nil
+	}
+	if err != nil {
+		return Socket{}, false, d.failure(err)
+	}
+	for _, reply := range replies {
+		s, err := parseInetDiag(TCP, reply.Data, d.interfaceName)
+		if err != nil {
+			return Socket{}, false, err
+		}
+		if sameEndpoint(s.Local, local) && sameEndpoint(s.Remote, remote) {
+			return s, true, nil
+		}
+	}
+	return Socket{}, false, nil
+}
+
+// sameEndpoint compares addresses apart from the form they are written in.
+func sameEndpoint(a, b netip.AddrPort) bool {
+	return a.Port() == b.Port() && a.Addr().Unmap().WithZone("") == b.Addr().Unmap().WithZone("")
+}
+
+// interfaceIndex is 0 for no device, and for one that is gone.
+func interfaceIndex(device string) uint32 {
+	if device == "" {
+		return 0
+	}
+	found, err := net.InterfaceByName(device)
+	if err != nil {
+		return 0
+	}
+	return uint32(found.Index)
+}
