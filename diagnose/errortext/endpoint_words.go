@@ -173,7 +173,7 @@ var (
 	quotedPath  = regexp.MustCompile(`["'\x60]((?:/|@|\\\\[.?]\\pipe\\)[^"'\x60]+)["'\x60]`)
 	barePath    = regexp.MustCompile(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
 	socketName  = regexp.MustCompile(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
-	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=]?\s*$`)
+	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=(]?\s*$`)
 	reasonEnd   = regexp.MustCompile(`(?:in use|eaddrinuse|denied|eacces):? ?$`)
 	filesBefore = regexp.MustCompile(`(?:file|config|directory|folder|module|log|script|open|lock)s?["']?\s*[:=]?\s*$`)
 )

@@ -19,6 +19,8 @@ type mention struct {
 	// needsPort mentions say that something failed and no reason: they are
 	// nothing without an endpoint.
 	needsPort bool
+	// moreToCome mentions are complete but for what the next line says.
+	moreToCome bool
 }
 
 var (
@@ -143,8 +145,13 @@ func reasonMention(l *line) *mention {
 	if m.path != "" {
 		m.unix = true
 	}
+	m.moreToCome = nodeBind.MatchString(l.low)
 	return m
 }
+
+// nodeBind is what Node prints for a failed bind of UDP and, in a cluster's
+// worker, of TCP: the next line tells which.
+var nodeBind = regexp.MustCompile(`^error: bind ea\w+ `)
 
 var (
 	// A file's path right before the reason: /etc/shadow: Permission denied.

@@ -15,7 +15,7 @@ var (
 		regexp.MustCompile(`\b(?:already|something|some process|another|other process|process|something else) (?:\S+ ){0,3}?(?:listening|running|bound|using|uses|used)\b[^.;]{0,40}\bports?\b`),
 		regexp.MustCompile(`\bport \d+ is not open on \S+.*could not start`),
 		regexp.MustCompile(`\bport \d+ is being used\b|\bport \d+ (?:has|had) (?:already )?been (?:taken|used|allocated)\b`),
-		regexp.MustCompile(`\bconnection in use: ?["'(u]|\bin use by another (?:process|program|application|server)\b|\bsomething is already running at\b`),
+		regexp.MustCompile(`\bconnection in use: ?["'(u]|\banother (?:\S+ ){1,4}?already listen(?:s|ing)? on\b|\bin use by another (?:process|program|application|server)\b|\bsomething is already running at\b`),
 		regexp.MustCompile(`\bcannot find empty port in range\b`),
 		regexp.MustCompile(`\b(?:could not|couldn't|cannot|can't) acquire (?:the |a )?(?:required )?'?port`),
 		regexp.MustCompile(`\bconflicts with an existing registration on the machine`),
@@ -35,9 +35,9 @@ var (
 	bindFailed = regexp.MustCompile(`(?:\bbind(?:ing)?\b|\blisten(?:ing)?\b|\bforwarding\b)(?:\(\d?\))?[^;]{0,80}?\b(?:fail(?:ed|ure|s)?|error|unexpected error)\b`)
 	// Words that stand for it in one family of programs each.
 	otherPhrase = regexp.MustCompile(`\bfailed to initialize connector\b|\bunable to bind socket\b|\bports are not available\b|\bbinderrorexception\b|\bforwarding rule\b|\bcannot listen to port\b|\bconfigured to listen on port \d+ failed to start\b|\bcreate server tcp listening socket\b|\bfailed to initialize end point associated with protocolhandler\b`)
-	privileged  = regexp.MustCompile(`\bprivileged ports?\b`)
-	onlyRoot    = regexp.MustCompile(`\bprivileged ports can only\b`)
-	noReason    = regexp.MustCompile(`\b(?:could not|cannot|can't|couldn't|unable to|failed to) bind (?:\w+ ){0,3}(?:socket|port)\b`)
+	privileged  = regexp.MustCompile(`\bprivileged ports?\b|\bpermission to (?:access|use|bind|open|listen on) (?:that |this |the )?port\b`)
+	onlyRoot    = regexp.MustCompile(`\bprivileged ports can only\b|\bpermission to`)
+	noReason    = regexp.MustCompile(`\b(?:could not|cannot|can't|couldn't|unable to|failed to) (?:bind (?:\w+ ){0,3}(?:socket|port)|listen on any)\b`)
 	bunFailed   = regexp.MustCompile(`\bfailed to start server[.\s"']*$`)
 )
 

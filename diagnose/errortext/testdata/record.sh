@@ -223,7 +223,6 @@ for locale in de_DE fr_FR es_ES it_IT pt_BR ru_RU uk_UA pl_PL nl_NL sv_SE tr_TR 
 	sample "c-$locale-notavail" "env LC_ALL=$locale.UTF-8 ./cserver 192.0.2.1 8080"
 done
 sample none-c-de-file "$nobody env LC_ALL=de_DE.UTF-8 ./cserver 127.0.0.1 9002 /etc/shadow"
-sample nginx-de "env LC_ALL=de_DE.UTF-8 nginx -p /tmp/x -g 'error_log stderr; pid /tmp/x/n.pid; daemon off;' -c /tmp/x/nginx80.conf"
 
 sample perl "perl -MIO::Socket::INET -e 'IO::Socket::INET->new(Listen => 5, LocalPort => 8080) or die qq(can\\x27t listen on port 8080: \$\\!\\n)'"
 sample perl-bare "perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(8080, INADDR_ANY)) or die \"bind: \$!\"'"
@@ -258,6 +257,8 @@ sample nginx-80 "$nginx/nginx80.conf"
 sample nginx-unix "$nginx/nginx-unix.conf"
 sample nginx-notavail "$nginx/nginx-notavail.conf"
 sample nginx-acces "$nobody $nginx/nginx-acces.conf"
+sample nginx-de "env LC_ALL=de_DE.UTF-8 $nginx/nginx80.conf"
+sample nginx-fr-acces "$nobody env LC_ALL=fr_FR.UTF-8 $nginx/nginx-acces.conf"
 sample none-nginx-config "$nginx/nginx-bad.conf"
 sample redis "redis-server --port 8080"
 sample redis-unix-bind "redis-server --bind 192.0.2.1 --port 9000"
@@ -322,11 +323,6 @@ $pg initdb -D /tmp/x/pg -A trust > /dev/null 2>&1
 sample postgres "$pg postgres -D /tmp/x/pg -p 5432 -k /tmp/x"
 sample postgres-8080 "$pg postgres -D /tmp/x/pg -p 8080 -k '' -c listen_addresses=127.0.0.1"
 sample postgres-address "$pg postgres -D /tmp/x/pg -p 9004 -k '' -c listen_addresses=192.0.2.1"
-/usr/bin/python3 -c 'import socket,time; s=socket.socket(socket.AF_UNIX); s.bind("/tmp/x/.s.PGSQL.9005"); s.listen(1); time.sleep(30)' 3>&- &
-unixholder=$!
-while [ ! -S .s.PGSQL.9005 ]; do :; done
-sample postgres-unix "$pg postgres -D /tmp/x/pg -p 9005 -k /tmp/x -c listen_addresses="
-kill $unixholder
 sample none-postgres-lock "$pg sh -c 'echo 1 > /tmp/x/pg/postmaster.pid; postgres -D /tmp/x/pg -p 9006'; rm -f /tmp/x/pg/postmaster.pid"
 
 # Look-alikes.
