@@ -83,9 +83,12 @@ func (inc *incident) same(m *mention, before *recent) bool {
 		return false // it was none
 	}
 	e := m.endpoint
-	if e.empty() && e.address == "" && m.line.number > inc.last.number && !inc.empty() {
+	if e.empty() && e.address == "" && m.line.number > inc.last.number {
 		if e = before.announced(inc.last.number, m.unix); e.empty() {
 			return true
+		}
+		if inc.empty() && !inc.announced.empty() {
+			return inc.announced.port == e.port && inc.announced.path == e.path
 		}
 	}
 	return inc.fits(e)

@@ -54,6 +54,9 @@ func phraseMention(l *line) *mention {
 
 // takenMention is about "port 80 is already in use" and its like.
 func takenMention(l *line) *mention {
+	if !hasAny(l.low, takenLiterals) {
+		return nil
+	}
 	for _, pattern := range portTaken {
 		at := pattern.FindStringIndex(l.low)
 		if at == nil || onlyAdvice.MatchString(l.low) {
@@ -68,6 +71,12 @@ func takenMention(l *line) *mention {
 	return nil
 }
 
+// cannotLiterals are the same for the patterns of cannotMention.
+var cannotLiterals = []string{"bind", "listen", "expose", "forward", "connector", "socket", "ports are", "end point", "port", "start server"}
+
+// takenLiterals are words of which each pattern of portTaken needs one.
+var takenLiterals = []string{"port", "address", "in use", "already", "existing", "puerto", "порт", "端口", "埠", "ポート", "포트"}
+
 // vagueTaken is a taken port that the line does not name but plainly means.
 var vagueTaken = regexp.MustCompile(`\bport (?:is |was |may |be )*(?:already )?(?:in use|being used|used|taken|allocated|bound)\b|listening on a port\b`)
 
@@ -76,6 +85,9 @@ var vagueTaken = regexp.MustCompile(`\bport (?:is |was |may |be )*(?:already )?(
 // which is what nearly all of them mean.
 func cannotMention(l *line) *mention {
 	if hasAny(l.low, otherReasons) && !privileged.MatchString(l.low) || otherBind.MatchString(l.low) {
+		return nil
+	}
+	if !hasAny(l.low, cannotLiterals) {
 		return nil
 	}
 	for _, pattern := range []*regexp.Regexp{otherPhrase, cannotBind, bindFailed, privileged, bunFailed} {
