@@ -6,8 +6,8 @@ package errortext
 type automaton struct {
 	class [256]uint8 // of a byte; class 0 is all bytes that no word has
 	width int        // number of classes
-	next  []uint16   // state*width + class: the next state; 0 is the root
-	final uint16     // this state and those after it end a word
+	next  []uint32   // state + class: the next state, a multiple of width; 0 is the root
+	final uint32     // this state and those after it end a word
 }
 
 // node is a state while the automaton is built.
@@ -87,8 +87,8 @@ func (a *automaton) link(nodes []node) {
 // number gives the states that end a word the highest numbers, so that one
 // comparison tells them.
 func (a *automaton) number(nodes []node, wide [][]int) {
-	order := make([]uint16, len(nodes))
-	next := uint16(0)
+	order := make([]uint32, len(nodes))
+	next := uint32(0)
 	for _, final := range []bool{false, true} {
 		if final {
 			a.final = next
@@ -96,23 +96,23 @@ func (a *automaton) number(nodes []node, wide [][]int) {
 		for i := range nodes {
 			if nodes[i].final == final {
 				order[i] = next
-				next++
+				next += uint32(a.width)
 			}
 		}
 	}
-	a.next = make([]uint16, len(nodes)*a.width)
+	a.next = make([]uint32, len(nodes)*a.width)
 	for i, row := range wide {
 		for c, to := range row {
-			a.next[int(order[i])*a.width+c] = order[to]
+			a.next[int(order[i])+c] = order[to]
 		}
 	}
 }
 
 // find is the index after the first word in text, -1 if none is in it.
 func (a *automaton) find(text []byte) int {
-	state := uint16(0)
+	state := uint32(0)
 	for i, b := range text {
-		state = a.next[int(state)*a.width+int(a.class[b])]
+		state = a.next[state+uint32(a.class[b])]
 		if state >= a.final {
 			return i + 1
 		}

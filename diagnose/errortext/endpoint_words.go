@@ -16,6 +16,9 @@ var (
 )
 
 func tupleEndpoints(l *line) []candidate {
+	if !strings.Contains(l.low, ",") && !strings.Contains(l.low, "htons") {
+		return nil
+	}
 	var found []candidate
 	for _, m := range tuplePattern.FindAllStringSubmatchIndex(l.low, -1) {
 		host, digits := m[2:4], m[4:6]
@@ -102,25 +105,36 @@ func networkIn(low string) string {
 	return ""
 }
 
-var notations = []*regexp.Regexp{
-	regexp.MustCompile(`\b(tcp|udp)/(\d{1,5})\b`),
-	regexp.MustCompile(`\b()(\d{1,5})/(?:tcp|udp)\b`),
+// A notation is found only in lines with its literal.
+var notations = []struct {
+	literal string
+	pattern *regexp.Regexp
+}{
+	{"tcp/", regexp.MustCompile(`\b(tcp)/(\d{1,5})\b`)},
+	{"udp/", regexp.MustCompile(`\b(udp)/(\d{1,5})\b`)},
+	{"/tcp", regexp.MustCompile(`\b()(\d{1,5})/tcp\b`)},
+	{"/udp", regexp.MustCompile(`\b()(\d{1,5})/udp\b`)},
 	// Tomcat: ["http-nio-8080"], ["ajp-nio-127.0.0.1-8009"], AJP/1.3-8009
-	regexp.MustCompile(`"?\b(?:https?|ajp)(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|(?:ajp|http)/1\.\d-(\d{2,5})\b`),
+	{"http", regexp.MustCompile(`"?\bhttps?(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|http/1\.\d-(\d{2,5})\b`)},
+	{"ajp", regexp.MustCompile(`"?\bajp(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|ajp/1\.\d-(\d{2,5})\b`)},
 	// kubectl: [{80 80}], Elasticsearch: [9300-9400]
-	regexp.MustCompile(`()\[\{(\d{1,5}) \d{1,5}\}`),
-	regexp.MustCompile(`\bto ()\[(\d{2,5})-\d{2,5}\]`),
-	regexp.MustCompile(`\bport already in use:? ()(\d{2,5})\b`),
-	regexp.MustCompile(`\brange:? ()\[?(\d{2,5})-\d{2,5}\b`),
+	{"[{", regexp.MustCompile(`()\[\{(\d{1,5}) \d{1,5}\}`)},
+	{"to [", regexp.MustCompile(`\bto ()\[(\d{2,5})-\d{2,5}\]`)},
+	{"port already in use", regexp.MustCompile(`\bport already in use:? ()(\d{2,5})\b`)},
+	{"range", regexp.MustCompile(`\brange:? ()\[?(\d{2,5})-\d{2,5}\b`)},
 	// QEMU: hostfwd=tcp::2222-:22, 'tcp::2222-:22'
-	regexp.MustCompile(`\b(tcp|udp):[0-9.]*:(\d{1,5})-`),
+	{"tcp:", regexp.MustCompile(`\b(tcp):[0-9.]*:(\d{1,5})-`)},
+	{"udp:", regexp.MustCompile(`\b(udp):[0-9.]*:(\d{1,5})-`)},
 }
 
 // portNotations finds the ports that some programs write without a word.
 func portNotations(l *line) []candidate {
 	var found []candidate
-	for _, pattern := range notations {
-		for _, m := range pattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, n := range notations {
+		if !strings.Contains(l.low, n.literal) {
+			continue
+		}
+		for _, m := range n.pattern.FindAllStringSubmatchIndex(l.low, -1) {
 			digits := m[4:6]
 			if digits[0] < 0 {
 				digits = m[6:8]
@@ -173,7 +187,7 @@ var (
 	quotedPath  = regexp.MustCompile(`["'\x60]((?:/|@|\\\\[.?]\\pipe\\)[^"'\x60]+)["'\x60]`)
 	barePath    = regexp.MustCompile(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
 	socketName  = regexp.MustCompile(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
-	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=]?\s*$`)
+	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=(]?\s*$`)
 	reasonEnd   = regexp.MustCompile(`(?:in use|eaddrinuse|denied|eacces):? ?$`)
 	filesBefore = regexp.MustCompile(`(?:file|config|directory|folder|module|log|script|open|lock)s?["']?\s*[:=]?\s*$`)
 )
@@ -181,6 +195,9 @@ var (
 // paths finds unix sockets: after "unix:", in quotes after a word for it, or
 // with a name that only sockets have.
 func paths(l *line, others []candidate) []candidate {
+	if !strings.ContainsAny(l.low, `/@\`) {
+		return nil
+	}
 	var found []candidate
 	for i, pattern := range []*regexp.Regexp{schemePath, quotedPath, barePath} {
 		for _, m := range pattern.FindAllStringSubmatchIndex(l.text, -1) {

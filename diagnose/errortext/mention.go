@@ -19,6 +19,8 @@ type mention struct {
 	// needsPort mentions say that something failed and no reason: they are
 	// nothing without an endpoint.
 	needsPort bool
+	// moreToCome mentions are complete but for what the next line says.
+	moreToCome bool
 }
 
 var (
@@ -29,9 +31,15 @@ var (
 
 	bindWord = regexp.MustCompile(`\bbind(?:ing|s|ed)?\b|binderror|bindexception|\bbind0\b|make_sock|socket_server|\bcommbind|\bdobind|could not bind|\bbound to port\b`)
 	// Other things that are bound: a DNS server's name, mounts, keys, LDAP.
-	otherBind   = regexp.MustCompile(`\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
+	otherBind   = regexp.MustCompile(`\b(?:open|mkdir|chown|chmod|unlink|stat|rename|opendir|exec\w*)\(\)|\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
 	listenWord  = regexp.MustCompile(`\blisten(?:s|ing|er|ers)?\b|\blisten_error|listening`)
 	connectWord = regexp.MustCompile(`\b(?:dial|dialing|connect|connecting|connectex|connection|connections? to|doconnect|connectexception|connection error|connectionerror|noroutetohostexception|getsockopt|curl)\b|phase=connect|http_?proxy error`)
+)
+
+var (
+	bindLiterals    = []string{"bind", "make_sock", "socket_server", "bound to port"}
+	listenLiterals  = []string{"listen"}
+	connectLiterals = []string{"connect", "dial", "noroute", "curl", "getsockopt", "http"}
 )
 
 // mentions are the failures that a line tells of.
@@ -58,6 +66,9 @@ func mentions(l *line) []mention {
 
 // goMentions reads Go's form, of which a line can have several.
 func goMentions(l *line) []mention {
+	if !strings.Contains(l.low, "listen ") && !strings.Contains(l.low, "dial ") {
+		return nil
+	}
 	var found []mention
 	at := goPattern.FindAllStringSubmatchIndex(l.low, -1)
 	for i, m := range at {
@@ -143,8 +154,13 @@ func reasonMention(l *line) *mention {
 	if m.path != "" {
 		m.unix = true
 	}
+	m.moreToCome = nodeBind.MatchString(l.low)
 	return m
 }
+
+// nodeBind is what Node prints for a failed bind of UDP and, in a cluster's
+// worker, of TCP: the next line tells which.
+var nodeBind = regexp.MustCompile(`^error: bind ea\w+ `)
 
 var (
 	// A file's path right before the reason: /etc/shadow: Permission denied.
@@ -169,9 +185,15 @@ func saysUnix(low string) bool { return hasAny(low, unixWords) }
 func opOf(low string, r reason) Op {
 	best, op := len(low)+1, Op("")
 	for _, word := range []struct {
-		pattern *regexp.Regexp
-		op      Op
-	}{{bindWord, Bind}, {listenWord, Listen}, {connectWord, Connect}} {
+		pattern  *regexp.Regexp
+		literals []string // of which the pattern needs one
+		op       Op
+	}{
+		{bindWord, bindLiterals, Bind}, {listenWord, listenLiterals, Listen}, {connectWord, connectLiterals, Connect},
+	} {
+		if !hasAny(low, word.literals) {
+			continue
+		}
 		for _, at := range word.pattern.FindAllStringIndex(low, 8) {
 			if d := distance(at, r); d < best {
 				best, op = d, word.op

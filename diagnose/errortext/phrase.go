@@ -15,7 +15,7 @@ var (
 		regexp.MustCompile(`\b(?:already|something|some process|another|other process|process|something else) (?:\S+ ){0,3}?(?:listening|running|bound|using|uses|used)\b[^.;]{0,40}\bports?\b`),
 		regexp.MustCompile(`\bport \d+ is not open on \S+.*could not start`),
 		regexp.MustCompile(`\bport \d+ is being used\b|\bport \d+ (?:has|had) (?:already )?been (?:taken|used|allocated)\b`),
-		regexp.MustCompile(`\bconnection in use: ?["'(u]|\bin use by another (?:process|program|application|server)\b|\bsomething is already running at\b`),
+		regexp.MustCompile(`\bconnection in use: ?["'(u]|\banother (?:\S+ ){1,4}?already listen(?:s|ing)? on\b|\bin use by another (?:process|program|application|server)\b|\bsomething is already running at\b`),
 		regexp.MustCompile(`\bcannot find empty port in range\b`),
 		regexp.MustCompile(`\b(?:could not|couldn't|cannot|can't) acquire (?:the |a )?(?:required )?'?port`),
 		regexp.MustCompile(`\bconflicts with an existing registration on the machine`),
@@ -35,9 +35,9 @@ var (
 	bindFailed = regexp.MustCompile(`(?:\bbind(?:ing)?\b|\blisten(?:ing)?\b|\bforwarding\b)(?:\(\d?\))?[^;]{0,80}?\b(?:fail(?:ed|ure|s)?|error|unexpected error)\b`)
 	// Words that stand for it in one family of programs each.
 	otherPhrase = regexp.MustCompile(`\bfailed to initialize connector\b|\bunable to bind socket\b|\bports are not available\b|\bbinderrorexception\b|\bforwarding rule\b|\bcannot listen to port\b|\bconfigured to listen on port \d+ failed to start\b|\bcreate server tcp listening socket\b|\bfailed to initialize end point associated with protocolhandler\b`)
-	privileged  = regexp.MustCompile(`\bprivileged ports?\b`)
-	onlyRoot    = regexp.MustCompile(`\bprivileged ports can only\b`)
-	noReason    = regexp.MustCompile(`\b(?:could not|cannot|can't|couldn't|unable to|failed to) bind (?:\w+ ){0,3}(?:socket|port)\b`)
+	privileged  = regexp.MustCompile(`\bprivileged ports?\b|\bpermission to (?:access|use|bind|open|listen on) (?:that |this |the )?port\b`)
+	onlyRoot    = regexp.MustCompile(`\bprivileged ports can only\b|\bpermission to`)
+	noReason    = regexp.MustCompile(`\b(?:could not|cannot|can't|couldn't|unable to|failed to) (?:bind (?:\w+ ){0,3}(?:socket|port)|listen on any)\b`)
 	bunFailed   = regexp.MustCompile(`\bfailed to start server[.\s"']*$`)
 )
 
@@ -54,6 +54,9 @@ func phraseMention(l *line) *mention {
 
 // takenMention is about "port 80 is already in use" and its like.
 func takenMention(l *line) *mention {
+	if !hasAny(l.low, takenLiterals) {
+		return nil
+	}
 	for _, pattern := range portTaken {
 		at := pattern.FindStringIndex(l.low)
 		if at == nil || onlyAdvice.MatchString(l.low) {
@@ -68,6 +71,12 @@ func takenMention(l *line) *mention {
 	return nil
 }
 
+// cannotLiterals are the same for the patterns of cannotMention.
+var cannotLiterals = []string{"bind", "listen", "expose", "forward", "connector", "socket", "ports are", "end point", "port", "start server"}
+
+// takenLiterals are words of which each pattern of portTaken needs one.
+var takenLiterals = []string{"port", "address", "in use", "already", "existing", "puerto", "порт", "端口", "埠", "ポート", "포트"}
+
 // vagueTaken is a taken port that the line does not name but plainly means.
 var vagueTaken = regexp.MustCompile(`\bport (?:is |was |may |be )*(?:already )?(?:in use|being used|used|taken|allocated|bound)\b|listening on a port\b`)
 
@@ -76,6 +85,9 @@ var vagueTaken = regexp.MustCompile(`\bport (?:is |was |may |be )*(?:already )?(
 // which is what nearly all of them mean.
 func cannotMention(l *line) *mention {
 	if hasAny(l.low, otherReasons) && !privileged.MatchString(l.low) || otherBind.MatchString(l.low) {
+		return nil
+	}
+	if !hasAny(l.low, cannotLiterals) {
 		return nil
 	}
 	for _, pattern := range []*regexp.Regexp{otherPhrase, cannotBind, bindFailed, privileged, bunFailed} {
