@@ -53,7 +53,7 @@ func linuxNewcomer(s *netstate.Snapshot, request netstate.BindRequest) linuxSock
 	if !isWildcard(n.address) && !isV4(n.address) {
 		n.v6only = true // __inet6_bind sets sk_ipv6only for a specific address.
 	}
-	if zone := linuxZone(s, request.Address); zone != "" {
+	if zone := zoneDevice(s, request.Address); zone != "" {
 		n.device = zone // A link-local address with a scope overrides SO_BINDTODEVICE.
 	}
 	return n

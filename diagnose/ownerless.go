@@ -96,7 +96,7 @@ func findNoProcess(c *inquiry) []finding {
 		return nil
 	}
 	looked, certainty := "Every process could be looked at, and none", Certain
-	if slices.ContainsFunc(rows, func(i int) bool { return c.limited(netstate.LimitForeignOwners, c.rows[i]) }) {
+	if slices.ContainsFunc(rows, func(i int) bool { return c.foreign[c.rows[i].Inode] }) {
 		looked, certainty = "No process of this network namespace", Likely
 	}
 	return []finding{{
@@ -126,12 +126,9 @@ user of the socket is known all the same, and often the service.`,
 
 // mayHideOwner tells whether a limit says that r may have an owner that could
 // not be seen.
-func (c *inquiry) mayHideOwner(r row) bool { return c.limited(netstate.LimitOwners, r) }
-
-// limited tells whether there is a limit of a kind about r.
-func (c *inquiry) limited(kind netstate.LimitKind, r row) bool {
-	return slices.ContainsFunc(c.snapshot.Limits, func(l netstate.Limit) bool {
-		return l.Kind == kind && (len(l.Inodes) == 0 || slices.Contains(l.Inodes, r.Inode))
+func (c *inquiry) mayHideOwner(r row) bool {
+	return c.unseen[r.Inode] || slices.ContainsFunc(c.snapshot.Limits, func(l netstate.Limit) bool {
+		return l.Kind == netstate.LimitOwners && len(l.Inodes) == 0
 	})
 }
 

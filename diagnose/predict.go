@@ -39,6 +39,12 @@ func Predict(s *netstate.Snapshot, request netstate.BindRequest) Prediction {
 	switch s.Host.OS {
 	case "linux":
 		return predictLinux(s, request)
+	case "darwin":
+		return predictMacOS(s, request)
+	case "freebsd":
+		return predictFreeBSD(s, request)
+	case "windows":
+		return predictWindows(s, request)
 	}
 	return Prediction{Bind: ResultUnknown, Missing: "the bind rules of " + s.Host.OS}
 }

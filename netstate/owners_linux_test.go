@@ -175,6 +175,7 @@ func owners(t testing.TB, rows ...Socket) *Snapshot {
 	t.Helper()
 	s := &Snapshot{Sockets: rows}
 	readOwners(t.Context(), s)
+	readUserNames(s)
 	return s
 }
 

@@ -39,14 +39,15 @@ func readUserNames(s *Snapshot) {
 			wanted[*uid] = true
 		}
 	}
+	want(s.Policy.UID)
 	eachSocket(s, func(row socketRow) { want(row.uid) })
 	for _, p := range s.Processes {
 		want(p.UID)
 	}
-	if len(wanted) == 0 {
-		return
-	}
 	s.Users = parseUserNames(readFile("/etc/passwd"), wanted)
+	if s.Policy.UID != nil {
+		s.Host.User = s.Users[*s.Policy.UID]
+	}
 	for i := range s.Processes {
 		if uid := s.Processes[i].UID; uid != nil {
 			s.Processes[i].User = s.Users[*uid]
@@ -259,18 +260,19 @@ func startTime(ticks uint64) time.Time {
 
 // canListen looks at the program that a process runs; nil also where it may
 // not be read.
-func canListen(p Process) *bool {
-	files, ok := parseExecutableMaps(string(readFile(fmt.Sprintf("/proc/%d/maps", p.PID))))
-	if !ok || len(files) == 0 {
-		return nil
-	}
+func canListen(proc *procfs, p Process) *bool {
 	program, err := os.Open(fmt.Sprintf("/proc/%d/exe", p.PID))
 	if err != nil {
 		return nil
 	}
 	defer program.Close()
-	return programCanListen(program, slices.DeleteFunc(files, func(file string) bool {
-		path, _ := parseExecutable(file)
-		return path == p.Exe
-	}))
+	answer := programCanListen(program)
+	if answer == nil {
+		return nil
+	}
+	maps, err := proc.read(strconv.Itoa(p.PID) + "/maps")
+	if err != nil || len(maps) >= longestFile || !onlyHarmlessCode(string(maps), p.Exe) {
+		return nil
+	}
+	return answer
 }

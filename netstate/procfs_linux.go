@@ -85,10 +85,11 @@ func (p *procfs) numbers(name string) ([]int, error) {
 // until visit says no. The name it gets ends with a zero byte.
 //
 // An entry is a struct linux_dirent64: its length is the 16 bit number at 16,
-// its name starts at 19 (getdents64(2)).
+// its name starts at 19 (getdents64(2)). The first reading is small: /proc makes
+// an inode for each entry, which is in vain where visit soon says no.
 func eachNumber(fd int, buffer []byte, visit func(number int, name *byte) bool) error {
-	for {
-		n, err := unix.Getdents(fd, buffer)
+	for size := min(1<<10, len(buffer)); ; size = len(buffer) {
+		n, err := unix.Getdents(fd, buffer[:size])
 		if err != nil || n <= 0 {
 			return err
 		}

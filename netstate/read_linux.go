@@ -15,5 +15,6 @@ func read(ctx context.Context, s *Snapshot) error {
 	}
 	readOwners(ctx, s)
 	readOptions(s)
+	readUserNames(s)
 	return nil
 }
