@@ -12,7 +12,7 @@ type automaton struct {
 
 // node is a state while the automaton is built.
 type node struct {
-	child map[uint8]int
+	next  []int // by class; 0 is none, for no word leads back to the root
 	fail  int
 	final bool
 }
@@ -27,11 +27,12 @@ func newAutomaton(words []string) *automaton {
 	for c := 'A'; c <= 'Z'; c++ {
 		a.class[c] = a.class[c-'A'+'a']
 	}
-	nodes := []node{{child: map[uint8]int{}}}
+	nodes := []node{{next: make([]int, a.width)}}
 	for _, word := range words {
 		nodes = a.insert(nodes, word)
 	}
-	a.link(nodes)
+	link(nodes)
+	a.number(nodes)
 	return a
 }
 
@@ -46,13 +47,11 @@ func (a *automaton) insert(nodes []node, word string) []node {
 	at := 0
 	for i := range len(word) {
 		c := a.class[word[i]]
-		to, ok := nodes[at].child[c]
-		if !ok {
-			to = len(nodes)
-			nodes = append(nodes, node{child: map[uint8]int{}})
-			nodes[at].child[c] = to
+		if nodes[at].next[c] == 0 {
+			nodes[at].next[c] = len(nodes)
+			nodes = append(nodes, node{next: make([]int, a.width)})
 		}
-		at = to
+		at = nodes[at].next[c]
 	}
 	nodes[at].final = true
 	return nodes
@@ -60,33 +59,28 @@ func (a *automaton) insert(nodes []node, word string) []node {
 
 // link completes the transitions breadth first, so that the failure state of a
 // node is complete before the node is.
-func (a *automaton) link(nodes []node) {
-	wide := make([][]int, len(nodes))
+func link(nodes []node) {
 	queue := []int{0}
 	for i := 0; i < len(queue); i++ {
 		at := queue[i]
-		wide[at] = make([]int, a.width)
-		for c := range a.width {
-			to, ok := nodes[at].child[uint8(c)]
-			switch {
-			case !ok && at != 0:
-				to = wide[nodes[at].fail][c]
-			case ok && at != 0:
-				nodes[to].fail = wide[nodes[at].fail][c]
+		fallback := nodes[nodes[at].fail].next
+		for c, to := range nodes[at].next {
+			if to == 0 {
+				nodes[at].next[c] = fallback[c]
+				continue
 			}
-			if ok {
-				nodes[to].final = nodes[to].final || nodes[nodes[to].fail].final
-				queue = append(queue, to)
+			if at != 0 {
+				nodes[to].fail = fallback[c]
 			}
-			wide[at][c] = to
+			nodes[to].final = nodes[to].final || nodes[nodes[to].fail].final
+			queue = append(queue, to)
 		}
 	}
-	a.number(nodes, wide)
 }
 
 // number gives the states that end a word the highest numbers, so that one
 // comparison tells them.
-func (a *automaton) number(nodes []node, wide [][]int) {
+func (a *automaton) number(nodes []node) {
 	order := make([]uint32, len(nodes))
 	next := uint32(0)
 	for _, final := range []bool{false, true} {
@@ -101,8 +95,8 @@ func (a *automaton) number(nodes []node, wide [][]int) {
 		}
 	}
 	a.next = make([]uint32, len(nodes)*a.width)
-	for i, row := range wide {
-		for c, to := range row {
+	for i := range nodes {
+		for c, to := range nodes[i].next {
 			a.next[int(order[i])+c] = order[to]
 		}
 	}

@@ -8,19 +8,16 @@ import (
 
 var (
 	// ('127.0.0.1', 8000)  ("::1", 8000, 0, 0)  (0.0.0.0, 143)
-	tuplePattern = regexp.MustCompile(`[(\[{]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`)
+	tuplePattern = match(`[(\[{]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`, ",")
 	// {127,0,0,1},4000 of Erlang
-	erlangPattern = regexp.MustCompile(`\{(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3})\},\s*(?:port,\s*)?(\d{1,5})\b`)
+	erlangPattern = match(`\{(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3})\},\s*(?:port,\s*)?(\d{1,5})\b`, "},")
 	// sin_port=htons(8080), sin_addr=inet_addr("0.0.0.0") of strace
-	stracePattern = regexp.MustCompile(`sin6?_port=htons\((\d{1,5})\)(?:.{0,60}?(?:inet_addr\(|inet_pton\(af_inet6, )"([^"]+)")?`)
+	stracePattern = match(`sin6?_port=htons\((\d{1,5})\)(?:.{0,60}?(?:inet_addr\(|inet_pton\(af_inet6, )"([^"]+)")?`, "htons")
 )
 
 func tupleEndpoints(l *line) []candidate {
-	if !strings.Contains(l.low, ",") && !strings.Contains(l.low, "htons") {
-		return nil
-	}
 	var found []candidate
-	for _, m := range tuplePattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, m := range tuplePattern.submatches(l.low) {
 		host, digits := m[2:4], m[4:6]
 		if host[0] < 0 {
 			host, digits = m[6:8], m[8:10]
@@ -31,13 +28,13 @@ func tupleEndpoints(l *line) []candidate {
 		}
 		found = append(found, numbered(l, m[0], digits, canonical(name))...)
 	}
-	for _, m := range erlangPattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, m := range erlangPattern.submatches(l.low) {
 		quad := strings.Join([]string{l.low[m[2]:m[3]], l.low[m[4]:m[5]], l.low[m[6]:m[7]], l.low[m[8]:m[9]]}, ".")
 		if isAddress(quad) {
 			found = append(found, numbered(l, m[0], m[10:12], quad)...)
 		}
 	}
-	for _, m := range stracePattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, m := range stracePattern.submatches(l.low) {
 		host := ""
 		if m[4] >= 0 {
 			host = canonical(l.low[m[4]:m[5]])
@@ -105,36 +102,29 @@ func networkIn(low string) string {
 	return ""
 }
 
-// A notation is found only in lines with its literal.
-var notations = []struct {
-	literal string
-	pattern *regexp.Regexp
-}{
-	{"tcp/", regexp.MustCompile(`\b(tcp)/(\d{1,5})\b`)},
-	{"udp/", regexp.MustCompile(`\b(udp)/(\d{1,5})\b`)},
-	{"/tcp", regexp.MustCompile(`\b()(\d{1,5})/tcp\b`)},
-	{"/udp", regexp.MustCompile(`\b()(\d{1,5})/udp\b`)},
+var notations = []pattern{
+	match(`\b(tcp)/(\d{1,5})\b`, "tcp/"),
+	match(`\b(udp)/(\d{1,5})\b`, "udp/"),
+	match(`\b()(\d{1,5})/tcp\b`, "/tcp"),
+	match(`\b()(\d{1,5})/udp\b`, "/udp"),
 	// Tomcat: ["http-nio-8080"], ["ajp-nio-127.0.0.1-8009"], AJP/1.3-8009
-	{"http", regexp.MustCompile(`"?\bhttps?(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|http/1\.\d-(\d{2,5})\b`)},
-	{"ajp", regexp.MustCompile(`"?\bajp(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|ajp/1\.\d-(\d{2,5})\b`)},
+	match(`"?\bhttps?(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|http/1\.\d-(\d{2,5})\b`, "http"),
+	match(`"?\bajp(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|ajp/1\.\d-(\d{2,5})\b`, "ajp"),
 	// kubectl: [{80 80}], Elasticsearch: [9300-9400]
-	{"[{", regexp.MustCompile(`()\[\{(\d{1,5}) \d{1,5}\}`)},
-	{"to [", regexp.MustCompile(`\bto ()\[(\d{2,5})-\d{2,5}\]`)},
-	{"port already in use", regexp.MustCompile(`\bport already in use:? ()(\d{2,5})\b`)},
-	{"range", regexp.MustCompile(`\brange:? ()\[?(\d{2,5})-\d{2,5}\b`)},
+	match(`()\[\{(\d{1,5}) \d{1,5}\}`, "[{"),
+	match(`\bto ()\[(\d{2,5})-\d{2,5}\]`, "to ["),
+	match(`\bport already in use:? ()(\d{2,5})\b`, "port already in use"),
+	match(`\brange:? ()\[?(\d{2,5})-\d{2,5}\b`, "range"),
 	// QEMU: hostfwd=tcp::2222-:22, 'tcp::2222-:22'
-	{"tcp:", regexp.MustCompile(`\b(tcp):[0-9.]*:(\d{1,5})-`)},
-	{"udp:", regexp.MustCompile(`\b(udp):[0-9.]*:(\d{1,5})-`)},
+	match(`\b(tcp):[0-9.]*:(\d{1,5})-`, "tcp:"),
+	match(`\b(udp):[0-9.]*:(\d{1,5})-`, "udp:"),
 }
 
 // portNotations finds the ports that some programs write without a word.
 func portNotations(l *line) []candidate {
 	var found []candidate
 	for _, n := range notations {
-		if !strings.Contains(l.low, n.literal) {
-			continue
-		}
-		for _, m := range n.pattern.FindAllStringSubmatchIndex(l.low, -1) {
+		for _, m := range n.submatches(l.low) {
 			digits := m[4:6]
 			if digits[0] < 0 {
 				digits = m[6:8]
@@ -149,16 +139,16 @@ func portNotations(l *line) []candidate {
 }
 
 var (
-	ipv4Pattern = regexp.MustCompile(`(?:^|[^\w.])((?:\d{1,3}\.){3}\d{1,3})(?:[^\w.:]|[.:](?:\D|$)|$)`)
-	hostPattern = regexp.MustCompile(`(?:address|host|hostname|for|on|at|to|addr|socket for)["']?\s*[:=]?\s*["'(\[]{1,2}([0-9a-f.:*]+|localhost)["')\]]|\[([0-9a-f:]*::[0-9a-f:]*)\](?:[^:]|$)|(?:address|host) ?[:=] ?(localhost)\b`)
+	ipv4Pattern = match(`(?:^|[^\w.])((?:\d{1,3}\.){3}\d{1,3})(?:[^\w.:]|[.:](?:\D|$)|$)`, ".")
+	hostPattern = match(`(?:address|host|hostname|for|on|at|to|addr|socket for)["']?\s*[:=]?\s*["'(\[]{1,2}([0-9a-f.:*]+|localhost)["')\]]|\[([0-9a-f:]*::[0-9a-f:]*)\](?:[^:]|$)|(?:address|host) ?[:=] ?(localhost)\b`, "address", "host", "for", "on", "at", "to", "addr", "[")
 )
 
 // addresses finds addresses without a port. They join a port that another
 // candidate of the line has.
 func addresses(l *line, found []candidate) []candidate {
 	var bare []candidate
-	for _, pattern := range []*regexp.Regexp{ipv4Pattern, hostPattern} {
-		for _, m := range pattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, host := range []pattern{ipv4Pattern, hostPattern} {
+		for _, m := range host.submatches(l.low) {
 			for g := 2; g < len(m); g += 2 {
 				if m[g] < 0 || within(found, m[g]) {
 					continue
@@ -199,8 +189,8 @@ func paths(l *line, others []candidate) []candidate {
 		return nil
 	}
 	var found []candidate
-	for i, pattern := range []*regexp.Regexp{schemePath, quotedPath, barePath} {
-		for _, m := range pattern.FindAllStringSubmatchIndex(l.text, -1) {
+	for i, kind := range []*regexp.Regexp{schemePath, quotedPath, barePath} {
+		for _, m := range kind.FindAllStringSubmatchIndex(l.text, -1) {
 			path := strings.TrimRight(l.text[m[2]:m[3]], ".:,;)'")
 			before := l.low[max(0, m[2]-24):m[2]]
 			before = strings.TrimRight(before, "\"'`")

@@ -120,7 +120,7 @@ func (s *incidents) merge(inc *incident, m *mention) {
 	retry := false
 	text := shape(m.line.text)
 	for _, known := range inc.shapes {
-		retry = retry || known == text && m.line.number != inc.last.number
+		retry = retry || known == text && m.line.number != inc.last.number && !isFrame(m.line.low)
 	}
 	if !retry && len(inc.shapes) < 8 {
 		inc.shapes = append(inc.shapes, text)
@@ -194,7 +194,7 @@ func (s *incidents) follow(l *line) {
 		if e := explained(l, inc.unix); inc.fits(e) {
 			inc.complete(e)
 		}
-		if inc.needsPort && inc.kind == "" && !inc.empty() && hasAny(l.low, otherReasons) && frame.MatchString(l.low) {
+		if inc.needsPort && inc.kind == "" && !inc.empty() && hasAny(l.low, otherReasons) && isFrame(l.low) {
 			inc.settled = true // the cause that follows is another
 		}
 		s.settleKnown(inc)
@@ -243,7 +243,7 @@ func (s *incidents) settleOne(inc *incident) {
 	if inc.empty() {
 		inc.complete(inc.announced)
 	}
-	if inc.weak || inc.needsPort && inc.empty() || inc.op == Connect && inc.kind == Acces || inc.path != "" && inc.kind == Acces {
+	if inc.weak || inc.needsPort && inc.empty() || inc.op == Connect && inc.kind == Acces || (inc.path != "" || inc.unix) && inc.kind == Acces {
 		return
 	}
 	inc.failure = inc.result()
@@ -266,6 +266,9 @@ func (inc *incident) result() Failure {
 	}
 	if f.Kind == AddrInUse && (inc.path != "" || inc.unix) {
 		f.Kind = InUseUnix
+	}
+	if f.Kind == AddrNotAvail && f.Path != "" { // which no unix socket gets
+		f.Path, f.Network = "", ""
 	}
 	switch {
 	case f.Kind == InUseUnix:

@@ -146,7 +146,7 @@ func (s *Scanner) pass(raw []byte) {
 
 // count counts a line unless it is a stack frame.
 func (s *Scanner) count(l *line) *line {
-	if !frame.MatchString(l.low) {
+	if !isFrame(l.low) {
 		s.plain++
 		l.plain = s.plain
 	}

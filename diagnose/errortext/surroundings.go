@@ -66,6 +66,16 @@ func (r *recent) connects() endpoint {
 	return found
 }
 
+// isFrame tells that a line only continues the one before it.
+func isFrame(low string) bool {
+	if low == "" || low[0] > ' ' && !strings.Contains(low, "   ") && !hasAny(low[:min(len(low), 12)], frameStarts) {
+		return false
+	}
+	return frame.MatchString(low)
+}
+
+var frameStarts = []string{"--->", "caused by", "file ", "at ", "goroutine"}
+
 // announced looks back for the address that the program said it would use.
 // In a stack trace it takes what the quoted source lines bind.
 func (r *recent) announced(after int, unix bool) endpoint {
@@ -73,7 +83,7 @@ func (r *recent) announced(after int, unix bool) endpoint {
 	found := none
 	looked := 0
 	r.back(after, func(l *line) bool {
-		if !frame.MatchString(l.low) {
+		if !isFrame(l.low) {
 			looked++
 		}
 		if e := announcedIn(l, unix); !e.empty() {

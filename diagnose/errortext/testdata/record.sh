@@ -16,10 +16,11 @@ if [ -z "${RECORD_INSIDE:-}" ]; then
 	out=$(realpath "$1")
 	exec env -i RECORD_INSIDE=1 HOME=/tmp/x LC_ALL=C.UTF-8 \
 		PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin:"${RUST_BIN:-/usr/bin}" \
-		RUSTUP_HOME="${RUSTUP_HOME:-}" unshare -nu "$0" "$out"
+		RUSTUP_HOME="${RUSTUP_HOME:-}" unshare -mnu "$0" "$out"
 fi
 ip link set lo up
-hostname host
+hostname localhost
+mount -t tmpfs tmpfs /dev/shm
 mkdir -p /tmp/x && cd /tmp/x || exit 1
 chmod 777 /tmp/x
 : > "$1"
@@ -50,7 +51,7 @@ sample() {
 	{ echo "-- $name --"; timeout -k 1 "${SECONDS_EACH:-8}" bash -c "$2" < /dev/null 2>&1 | head -c 6000 | head -60; } > sample.txt
 	[ -n "$(tail -c1 sample.txt | tr -d '\n')" ] && echo >> sample.txt
 	# Without what tells the machine, and without trailing spaces.
-	sed -E 's/Linux-[0-9][^ ]* #.*/Linux-6.1.0 #1 SMP/; s/Linux [0-9][^ ]*-[^ ]*/Linux 6.1.0/; s/ +$//' sample.txt >> "$OUT"
+	sed -E "s/$(uname -r)/6.1.0/; s/nameserver [0-9.]+/nameserver 192.0.2.53/; s/ +\$//" sample.txt >> "$OUT"
 }
 OUT=$1
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
@@ -297,7 +298,7 @@ printf 'server:\n  interface: 127.0.0.1@5353\n  chroot: ""\n  username: ""\n  di
 sample unbound "unbound -d -c /tmp/x/unbound.conf"
 printf 'options { directory "/tmp/x"; listen-on port 5353 { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; };\ncontrols {};\n' > named.conf
 SECONDS_EACH=3 sample named "named -g -c /tmp/x/named.conf -p 5353"
-printf 'http_port 127.0.0.1:8080\npid_filename none\ncache_log /dev/stderr\naccess_log none\ncache_effective_user proxy\n' > squid.conf
+printf 'http_port 127.0.0.1:8080\npid_filename none\ncache_log /tmp/x/squid.log\naccess_log none\ncache_effective_user proxy\n' > squid.conf
 sample squid "squid -N -d1 -f /tmp/x/squid.conf"
 sample uwsgi "uwsgi --http-socket 127.0.0.1:8080"
 printf 'use chroot = no\n' > rsyncd.conf
