@@ -21,18 +21,15 @@ const mostProgramBytes = 512 << 10
 // system calls of their own (Go, some Rust) have the instruction in their code.
 // It is nil where nothing can be shown, and never true.
 //
-// libraries are the other files whose code the process has mapped: those the
-// program needs, and what was preloaded.
-func programCanListen(program io.ReaderAt, libraries []string) *bool {
+// It says nothing about what was preloaded into a process: see
+// [onlyHarmlessCode].
+func programCanListen(program io.ReaderAt) *bool {
 	file, err := elf.NewFile(&boundedReader{program, mostProgramBytes})
 	if err != nil {
 		return nil
 	}
 	needed, err := file.ImportedLibraries()
-	if err != nil || !slices.ContainsFunc(needed, isLibc) {
-		return nil
-	}
-	if others := slices.Concat(needed, libraries); slices.ContainsFunc(others, mayListen) {
+	if err != nil || !slices.ContainsFunc(needed, isLibc) || slices.ContainsFunc(needed, mayListen) {
 		return nil
 	}
 	imported, err := file.ImportedSymbols()
@@ -113,6 +110,17 @@ func (r *boundedReader) ReadAt(p []byte, offset int64) (int, error) {
 		return 0, errTooLarge
 	}
 	return r.from.ReadAt(p, offset)
+}
+
+// onlyHarmlessCode tells whether a process has no code mapped but that of its
+// program and of libraries that never listen. maps is the text of
+// /proc/PID/maps, program the path of the executable.
+func onlyHarmlessCode(maps, program string) bool {
+	files, ok := parseExecutableMaps(maps)
+	return ok && !slices.ContainsFunc(files, func(file string) bool {
+		path, _ := parseExecutable(file)
+		return path != program && mayListen(path)
+	})
 }
 
 // parseExecutableMaps finds the files whose code a process has mapped, in

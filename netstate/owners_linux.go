@@ -29,7 +29,7 @@ func readOwners(ctx context.Context, s *Snapshot) {
 	readWaits(s, proc, search.sockfs, holders)
 	setOwners(s, holders)
 	readProcesses(s, proc, holders)
-	readCanListen(s, holders)
+	readCanListen(s, proc, holders)
 	s.Limits = append(s.Limits, search.limits(s)...)
 	if ownerless, _ := unexplainedInodes(s); len(ownerless) > 0 {
 		readKernelHolders(s)
@@ -119,7 +119,7 @@ func setOwners(s *Snapshot, holders map[uint64][]*holder) {
 // socket without knowing it whether its program could have made it listen. A
 // process that waits for the socket knows, and one that would close it on exec
 // did not get it that way. UDP sockets need no listen(2).
-func readCanListen(s *Snapshot, holders map[uint64][]*holder) {
+func readCanListen(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 	holds := make(map[int]bool)
 	eachSocket(s, func(row socketRow) {
 		if row.network == UDP || row.state != StateListen && row.state != StateBound {
@@ -136,7 +136,7 @@ func readCanListen(s *Snapshot, holders map[uint64][]*holder) {
 	}
 	for i := range s.Processes {
 		if p := &s.Processes[i]; holds[p.PID] && p.Exe != "" {
-			p.CanListen = canListen(*p)
+			p.CanListen = canListen(proc, *p)
 		}
 	}
 }

@@ -260,18 +260,19 @@ func startTime(ticks uint64) time.Time {
 
 // canListen looks at the program that a process runs; nil also where it may
 // not be read.
-func canListen(p Process) *bool {
-	files, ok := parseExecutableMaps(string(readFile(fmt.Sprintf("/proc/%d/maps", p.PID))))
-	if !ok || len(files) == 0 {
-		return nil
-	}
+func canListen(proc *procfs, p Process) *bool {
 	program, err := os.Open(fmt.Sprintf("/proc/%d/exe", p.PID))
 	if err != nil {
 		return nil
 	}
 	defer program.Close()
-	return programCanListen(program, slices.DeleteFunc(files, func(file string) bool {
-		path, _ := parseExecutable(file)
-		return path == p.Exe
-	}))
+	answer := programCanListen(program)
+	if answer == nil {
+		return nil
+	}
+	maps, err := proc.read(strconv.Itoa(p.PID) + "/maps")
+	if err != nil || len(maps) >= longestFile || !onlyHarmlessCode(string(maps), p.Exe) {
+		return nil
+	}
+	return answer
 }

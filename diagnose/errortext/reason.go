@@ -143,15 +143,6 @@ func numberIn(low string) reason {
 	return reason{}
 }
 
-func hasAny(s string, words []string) bool {
-	for _, word := range words {
-		if strings.Contains(s, word) {
-			return true
-		}
-	}
-	return false
-}
-
 func endsInLetter(s string) bool {
 	return s != "" && isWord(s[len(s)-1])
 }

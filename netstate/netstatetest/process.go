@@ -92,6 +92,18 @@ func (p *Process) Line(t testing.TB) string {
 	return strings.TrimSuffix(line, "\n")
 }
 
+// Rest returns what the process still prints until it has ended, while its
+// standard input stays open.
+func (p *Process) Rest(t testing.TB) string {
+	t.Helper()
+	text, err := io.ReadAll(p.output)
+	if err != nil {
+		t.Fatalf("%v: %v", p.Args, err)
+	}
+	p.CloseInput()
+	return string(text)
+}
+
 // Tell writes a line to the process's standard input.
 func (p *Process) Tell(t testing.TB, line string) {
 	t.Helper()
