@@ -206,7 +206,8 @@ func (s *Socket) setUID(uid uint32) {
 	mini := s.Timer != nil && s.Timer.Kind == TimerTimeWait
 	request := s.State == StateSynRecv && s.Inode == 0
 	if !mini && !request {
-		s.UID = &uid
+		known := uid // not &uid, which would be allocated for each TIME_WAIT too
+		s.UID = &known
 	}
 }
 
@@ -229,7 +230,9 @@ func (s *inetDiagRow) setAttributes(data []byte) error {
 		case attributeCgroupID:
 			s.CgroupID = attributes.Uint64()
 		case attributeOptions:
-			attributes.Do(s.setOptions)
+			if err := s.setOptions(attributes.Bytes()); err != nil {
+				return err
+			}
 		}
 	}
 	return attributes.Err()
