@@ -26,7 +26,7 @@ func Probe(requests []BindRequest) []BindOutcome {
 	}
 	probeInTurn(requests, dealt[0], results)
 	wait.Wait()
-	outcomes := make([]BindOutcome, 0, len(requests))
+	var outcomes []BindOutcome
 	for i, result := range results {
 		if result != "" {
 			outcomes = append(outcomes, BindOutcome{Request: requests[i], Result: result})

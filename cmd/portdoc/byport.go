@@ -16,12 +16,16 @@ type portKey struct {
 type byPort struct {
 	whole *netstate.Snapshot
 	parts map[portKey]*netstate.Snapshot
+	// bare is the part of a port that nobody has and nobody tried.
+	bare *netstate.Snapshot
 }
 
 // splitByPort gives each port its sockets and the outcomes of binds to it. All
 // else is shared.
 func splitByPort(s *netstate.Snapshot) byPort {
-	b := byPort{s, make(map[portKey]*netstate.Snapshot)}
+	bare := *s
+	bare.Sockets, bare.Observed = nil, nil
+	b := byPort{s, make(map[portKey]*netstate.Snapshot), &bare}
 	for _, socket := range s.Sockets {
 		part := b.part(portKey{socket.Network, socket.Local.Port()})
 		part.Sockets = append(part.Sockets, socket)
@@ -36,9 +40,8 @@ func splitByPort(s *netstate.Snapshot) byPort {
 func (b byPort) part(key portKey) *netstate.Snapshot {
 	part := b.parts[key]
 	if part == nil {
-		copied := *b.whole
+		copied := *b.bare
 		part = &copied
-		part.Sockets, part.Observed = nil, nil
 		b.parts[key] = part
 	}
 	return part
@@ -50,5 +53,8 @@ func (b byPort) about(q diagnose.Question) *netstate.Snapshot {
 	if q.Network == netstate.Unix || q.Port == 0 {
 		return b.whole
 	}
-	return b.part(portKey{q.Network, q.Port})
+	if part := b.parts[portKey{q.Network, q.Port}]; part != nil {
+		return part
+	}
+	return b.bare
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,6 +82,9 @@ func newCheck(c *console) *cobra.Command {
 // look at the system.
 func runCheck(ctx context.Context, c *console, o *checkOptions) error {
 	begun := time.Now()
+	// A thousand reports are a few megabytes: collecting garbage meanwhile
+	// would take longer than all else.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	write, err := o.writer()
 	if err != nil {
 		return err
@@ -147,7 +152,10 @@ func newCheckup(ctx context.Context, c *console, o *checkOptions) (*checkup, err
 		}
 	}
 	var err error
-	if k.targets, k.query, err = checkTargets(ctx, c, words, o.from); err != nil || k.snapshot == nil {
+	if k.targets, k.query, err = checkTargets(ctx, c, words, o.from); err != nil {
+		return nil, err
+	}
+	if err := k.connectable(); err != nil || k.snapshot == nil {
 		return k, err
 	}
 	return k, covers(k.snapshot, subjectsOf(k.targets), o.snapshot)
@@ -155,9 +163,6 @@ func newCheckup(ctx context.Context, c *console, o *checkOptions) (*checkup, err
 
 // look answers once.
 func (k *checkup) look(ctx context.Context) ([]checked, error) {
-	if k.connect {
-		return k.dialAll(ctx), nil
-	}
 	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjectsOf(k.targets), k.question, s) }
 	s := k.snapshot
 	var reports []*diagnose.Report
@@ -174,7 +179,7 @@ func (k *checkup) look(ctx context.Context) ([]checked, error) {
 		}
 	}
 	if k.until == untilOpen {
-		return k.opened(s, reports), nil
+		return k.opened(ctx, s, reports), nil
 	}
 	return k.freed(s, reports), nil
 }
@@ -192,8 +197,21 @@ func (k *checkup) freed(s *netstate.Snapshot, reports []*diagnose.Report) []chec
 			warnings:    report.Warnings,
 		}
 	}
-	warnOfLater(results, s)
+	warnOfLater(results, s, k.question.ReusePort)
 	return results
+}
+
+// connectable is an error where --connect can tell nothing.
+func (k *checkup) connectable() error {
+	for _, t := range k.targets {
+		if k.connect && t.network == netstate.UDP {
+			return usageError(fmt.Errorf("%s has no connections: leave --connect out", t.label()), "portdoc check 53/udp --until open")
+		}
+		if k.until == untilOpen && t.network != netstate.Unix && t.port == 0 {
+			return usageError(errors.New("nothing can listen on port 0: name the port"), "portdoc check 5432 --until open")
+		}
+	}
+	return nil
 }
 
 // contradiction is an error of flags that exclude each other.
@@ -203,11 +221,11 @@ func (o *checkOptions) contradiction() error {
 	case o.until != untilFree && o.until != untilOpen:
 		return usageError(fmt.Errorf("%s is nothing to wait for: free, or open", quote(o.until)), example)
 	case o.connect && o.until != untilOpen:
-		return usageError(fmt.Errorf("--connect goes with --until open"), example+" --connect")
+		return usageError(errors.New("--connect goes with --until open"), example+" --connect")
 	case o.wait < 0:
 		return usageError(fmt.Errorf("--wait %v is no time to wait", o.wait), "portdoc check 5188 --wait 30s")
 	case o.snapshot != "" && (o.wait > 0 || o.connect):
-		return usageError(fmt.Errorf("a snapshot does not change: --snapshot goes without --wait and --connect"),
+		return usageError(errors.New("a snapshot does not change: --snapshot goes without --wait and --connect"),
 			"portdoc check 5188 --snapshot FILE")
 	}
 	return nil

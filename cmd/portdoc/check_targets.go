@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -56,7 +57,7 @@ func checkTargets(ctx context.Context, c *console, words, files []string) ([]che
 		all = append(all, found...)
 	}
 	if len(all) == 0 {
-		return nil, netstate.Query{}, usageError(fmt.Errorf("check needs a target"), checkTargetExamples)
+		return nil, netstate.Query{}, usageError(errors.New("check needs a target"), checkTargetExamples)
 	}
 	return parseTargets(ctx, all)
 }
