@@ -23,7 +23,7 @@ var (
 		match(`(?:端口|端口号|連接埠|埠).{0,16}(?:被占用|已被|占用|使用中)|ポート.{0,24}(?:使用され|使用中)|포트.{0,16}사용 ?중|порт.{0,24}(?:занят|используется)|puerto.{0,24}(?:en uso|ocupado)|port.{0,20}(?:déjà utilisé|bereits (?:verwendet|belegt|benutzt|in benutzung)|est occupé|zajęty|al in gebruik)|porta.{0,24}(?:in uso|em uso|ocupada|occupata)`, "端口", "埠", "ポート", "포트", "порт", "puerto", "port"),
 	}
 	// Something that is no port of a network.
-	otherPorts = regexp.MustCompile(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bcolumn\b`)
+	otherPorts = regexp.MustCompile(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b`)
 	// A line of a program's source, as runtimes quote it.
 	sourceCode = regexp.MustCompile(`===? ?['"]|\bconsole\.\w+\(|\bif \(|\bcatch\b ?\(|process\.exit\(|println!?\(|\braise \w+\(|\bthrow new\b`)
 	// It asks or advises and does not state: a hint, a help text.
@@ -52,7 +52,7 @@ func phraseMention(l *line) *mention {
 	if m == nil {
 		m = cannotMention(l)
 	}
-	if m == nil || otherPorts.MatchString(l.low) || sourceCode.MatchString(l.low) {
+	if m == nil || otherBind.MatchString(l.low) || otherPorts.MatchString(l.low) || sourceCode.MatchString(l.low) {
 		return nil
 	}
 	return m
