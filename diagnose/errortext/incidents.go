@@ -120,7 +120,7 @@ func (s *incidents) merge(inc *incident, m *mention) {
 	retry := false
 	text := shape(m.line.text)
 	for _, known := range inc.shapes {
-		retry = retry || known == text && m.line.number != inc.last.number && !isFrame(m.line.low)
+		retry = retry || known == text && m.line.number != inc.last.number && !strings.HasPrefix(m.line.low, " ") && !isFrame(m.line.low)
 	}
 	if !retry && len(inc.shapes) < 8 {
 		inc.shapes = append(inc.shapes, text)

@@ -86,7 +86,8 @@ func (r *recent) announced(after int, unix bool) endpoint {
 		if !isFrame(l.low) {
 			looked++
 		}
-		if e := announcedIn(l, unix); !e.empty() {
+		// What failed by itself, and with its own reason, was no announcement.
+		if e := announcedIn(l, unix); !e.empty() && len(mentions(l)) == 0 {
 			found = e
 		}
 		return found.empty() && looked < 24
