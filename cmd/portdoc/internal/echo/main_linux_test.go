@@ -104,24 +104,6 @@ func must(err error) {
 	}
 }
 
-// start runs a server in this process and returns its address. It has ended
-// when the test has.
-func start(t testing.TB, s *Server) string {
-	t.Helper()
-	listener, err := Listen(t.Context(), loopback, ListenOptions{ReuseAddr: true})
-	must(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return listener.Addr().String()
-}
-
 func dial(t testing.TB, address string) *net.TCPConn {
 	t.Helper()
 	conn, err := Dial(context.Background(), address, 0)
