@@ -12,6 +12,10 @@ type Question struct {
 	// Address is the one address asked about; the zero Addr asks about both
 	// wildcards, 0.0.0.0 and dual-stack [::]. Unused for unix sockets.
 	Address netip.Addr
+	// Host is the host name that was asked about, "" for none. Addresses are
+	// then all those it stands for, and Address is the first of them.
+	Host      string
+	Addresses []netip.Addr
 	// Port 0 asks for any ephemeral port.
 	Port uint16
 	// Path is a unix socket's path, or "@" and an abstract name.

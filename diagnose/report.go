@@ -35,8 +35,8 @@ type Report struct {
 // Target is what was asked about.
 type Target struct {
 	Network string `json:"network"`
-	// Address is an IP address, "*" for both wildcards, or "" for a unix
-	// socket.
+	// Address is an IP address, the host name that was asked about, "*" for
+	// both wildcards, or "" for a unix socket.
 	Address string `json:"address"`
 	// Port is nil for a unix socket, Path for everything else.
 	Port *uint16 `json:"port"`

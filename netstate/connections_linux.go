@@ -18,7 +18,7 @@ func readProcTable(ctx context.Context, s *Snapshot, query portQuery, refusal er
 	limits := procTableLimits(query.network, refusal)
 	var counter *ephemeralCounter
 	if query.ephemeral {
-		counter = newEphemeralCounter(&limits)
+		counter = newEphemeralCounter(&s.Policy)
 	}
 	var sockets []Socket
 	for _, row := range rows {

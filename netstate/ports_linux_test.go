@@ -21,6 +21,7 @@ import (
 func snapshotOf(t testing.TB, endpoints ...Endpoint) *Snapshot {
 	t.Helper()
 	s := &Snapshot{Query: Query{Endpoints: endpoints}}
+	s.Policy = policySnapshot().Policy
 	if err := readSockets(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
@@ -313,11 +314,7 @@ func ownCgroup(t *testing.T) string {
 }
 
 func TestEphemeralUse(t *testing.T) {
-	ports, reserved, err := ephemeralPorts()
-	if err != nil {
-		t.Fatal(err)
-	}
-	available := int(ports.Last) - int(ports.First) + 1 - len(reserved)
+	available := availablePorts()
 	var client *testSocket
 	for attempt := 1; ; attempt++ {
 		before := snapshotOf(t, Endpoint{Network: TCP})
@@ -343,27 +340,11 @@ func TestEphemeralUse(t *testing.T) {
 	}
 }
 
-func TestParseEphemeralPorts(t *testing.T) {
-	if r, err := parsePortRange("32768\t60999\n"); err != nil || r != (PortRange{32768, 60999}) {
-		t.Errorf("%v, %v", r, err)
-	}
-	for _, text := range []string{"", "32768", "1 2 3", "a b", "2 1", "1 65536", "-1 5"} {
-		if r, err := parsePortRange(text); err == nil {
-			t.Errorf("%q is the range %v", text, r)
-		}
-	}
-	list, err := parsePortList("1,2-5,8080\n")
-	if diff := cmp.Diff([]PortRange{{1, 1}, {2, 5}, {8080, 8080}}, list); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
-	if list, err := parsePortList("\n"); len(list) != 0 || err != nil {
-		t.Errorf("an empty list is %v, %v", list, err)
-	}
-	for _, text := range []string{",", "1,", "5-2", "1-2-3", "x"} {
-		if list, err := parsePortList(text); err == nil {
-			t.Errorf("%q is the list %v", text, list)
-		}
-	}
+// availablePorts is the size of the ephemeral range; nothing is reserved in
+// the namespace of the tests.
+func availablePorts() int {
+	ports := policySnapshot().Policy.EphemeralPorts
+	return int(ports.Last) - int(ports.First) + 1
 }
 
 func TestEphemeralCounter(t *testing.T) {

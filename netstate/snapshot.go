@@ -26,13 +26,16 @@ type Snapshot struct {
 	Peers []Socket     `json:"peers,omitempty"`
 	Unix  []UnixSocket `json:"unix_sockets,omitempty"`
 	// Paths has one entry for each unix socket path in the query.
-	Paths     []Path         `json:"paths,omitempty"`
-	Processes []Process      `json:"processes"`
-	Policy    Policy         `json:"policy"`
-	Observed  []BindOutcome  `json:"observed,omitempty"`
-	Ephemeral *EphemeralUse  `json:"ephemeral_use,omitempty"`
-	Kernel    []KernelHolder `json:"kernel_holders,omitempty"`
-	Limits    []Limit        `json:"limits"`
+	Paths     []Path    `json:"paths,omitempty"`
+	Processes []Process `json:"processes"`
+	// Users are the names of the user ids of sockets and processes and of
+	// the reader, where the system has one.
+	Users     map[uint32]string `json:"users,omitempty"`
+	Policy    Policy            `json:"policy"`
+	Observed  []BindOutcome     `json:"observed,omitempty"`
+	Ephemeral *EphemeralUse     `json:"ephemeral_use,omitempty"`
+	Kernel    []KernelHolder    `json:"kernel_holders,omitempty"`
+	Limits    []Limit           `json:"limits"`
 }
 
 // Host names the machine's system and says how much of it the reader may see.
@@ -154,6 +157,8 @@ type Socket struct {
 type Options struct {
 	ReuseAddr *bool `json:"reuseaddr,omitempty"`
 	ReusePort *bool `json:"reuseport,omitempty"`
+	// ReusePortLB is SO_REUSEPORT_LB (FreeBSD only).
+	ReusePortLB *bool `json:"reuseport_lb,omitempty"`
 	// V6Only is nil also for IPv4 sockets, which have no such option.
 	V6Only *bool `json:"v6only,omitempty"`
 	// Exclusive is SO_EXCLUSIVEADDRUSE (Windows only).
@@ -221,16 +226,21 @@ const (
 // UnixSocket is one unix socket that is bound to a path or an abstract name.
 type UnixSocket struct {
 	// Path is as it was bound, possibly relative to a directory that is not
-	// known; abstract names start with "@".
+	// known; abstract names start with "@", and may hold NUL bytes.
 	Path string `json:"path"`
 	// Type is "stream", "dgram" or "seqpacket".
 	Type string `json:"type"`
-	// State is LISTEN, ESTABLISHED, or UNCONNECTED.
+	// State is LISTEN; BOUND for one that does not listen yet; UNCONNECTED
+	// for a datagram socket; or ESTABLISHED for a client that was bound
+	// before it connected. Connections that a listener accepted show its
+	// name too, but do not hold it, and are left out.
 	State State   `json:"state"`
 	UID   *uint32 `json:"uid,omitempty"`
 	Inode uint64  `json:"inode"`
-	// FileDevice and FileInode identify the file it was bound to; both 0 for
-	// abstract names.
+	// FileDevice and FileInode identify the file it was bound to, and equal
+	// Device and Inode of a [Path] that has the same file. Another file
+	// under the same name does not block it. Both are 0 for abstract names
+	// and where the system did not say.
 	FileDevice uint64  `json:"file_device,omitempty"`
 	FileInode  uint64  `json:"file_inode,omitempty"`
 	Owners     []Owner `json:"owners,omitempty"`
@@ -249,7 +259,8 @@ type Path struct {
 	// Connect is what connect(2) answered to a socket of another type: it
 	// never reaches the program that listens. ECONNREFUSED: no socket is
 	// bound to the file in any network namespace. EPROTOTYPE or "ok": one
-	// is. "" where it was not tried.
+	// is. EACCES: that can't be told. "" where it was not tried: only a
+	// socket, and a symbolic link to one, are connected to.
 	Connect string `json:"connect,omitempty"`
 	// Errno tells why the path could not be looked at, or why nothing could
 	// be made there (ENOENT for a missing directory, EACCES, EROFS, ...).
@@ -391,6 +402,9 @@ type InterfaceAddress struct {
 	Prefix    netip.Prefix `json:"prefix"`
 	// Broadcast is the interface's IPv4 broadcast address, if it has one.
 	Broadcast netip.Addr `json:"broadcast,omitzero"`
+	// Tentative is an IPv6 address that can't be bound yet: the system still
+	// looks whether another machine has it, or found that one has.
+	Tentative bool `json:"tentative,omitempty"`
 }
 
 // BindRequest is a bind(2) that a program would make.
@@ -401,12 +415,19 @@ type BindRequest struct {
 	Port      uint16     `json:"port"`
 	ReuseAddr bool       `json:"reuseaddr,omitempty"`
 	ReusePort bool       `json:"reuseport,omitempty"`
+	// ReusePortLB is SO_REUSEPORT_LB (FreeBSD).
+	ReusePortLB bool `json:"reuseport_lb,omitempty"`
 	// V6Only is IPV6_V6ONLY of an IPv6 socket.
 	V6Only bool `json:"v6only,omitempty"`
 	// Exclusive is SO_EXCLUSIVEADDRUSE (Windows).
 	Exclusive bool `json:"exclusive,omitempty"`
 	// Device is SO_BINDTODEVICE, "" for none.
 	Device string `json:"device,omitempty"`
+	// FreeBind is IP_FREEBIND or IP_TRANSPARENT: the address need not be
+	// local (Linux).
+	FreeBind bool `json:"freebind,omitempty"`
+	// UID is the user whose socket it is; nil for [Policy.UID].
+	UID *uint32 `json:"uid,omitempty"`
 }
 
 // BindOutcome is what the system answered to a bind that was really made and

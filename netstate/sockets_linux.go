@@ -53,7 +53,7 @@ func (d *inetDiag) read(s *Snapshot, query portQuery) error {
 	if err != nil {
 		return err
 	}
-	use, err := d.ephemeralUse(query, &limits)
+	use, err := d.ephemeralUse(query, &s.Policy, &limits)
 	if err != nil {
 		return err
 	}

@@ -19,15 +19,22 @@ const namespaceVariable = "PORTDOC_TEST_NAMESPACE"
 // loopback up, and as an ordinary user in a user namespace, where the user
 // looks like root. The test binary is started a second time for that.
 func Main(m *testing.M, roles Roles) {
-	roles.run()
+	roles.Run()
+	os.Exit(Status(m))
+}
+
+// Status is [Main] for a package that has its own way to begin and to exit: it
+// runs the tests in their namespace and returns the exit status. [Roles.Run]
+// comes before it.
+func Status(m *testing.M) int {
 	if os.Getenv(namespaceVariable) == "" {
-		os.Exit(again())
+		return again()
 	}
 	if err := LoopbackUp(); err != nil {
 		fmt.Fprintln(os.Stderr, "loopback in the test's network namespace:", err)
-		os.Exit(1)
+		return 1
 	}
-	os.Exit(m.Run())
+	return m.Run()
 }
 
 // Ordinary tells whether the tests run for a user who is not root outside the

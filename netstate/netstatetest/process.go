@@ -18,8 +18,9 @@ const roleVariable = "PORTDOC_TEST_ROLE"
 // ends when its standard input does.
 type Roles map[string]func(arguments []string)
 
-// run carries out the role that this process was started for, if there is one.
-func (r Roles) run() {
+// Run carries out the role that this process was started for and exits. It
+// returns if there is none.
+func (r Roles) Run() {
 	name := os.Getenv(roleVariable)
 	if name == "" {
 		return
@@ -89,6 +90,18 @@ func (p *Process) Line(t testing.TB) string {
 		t.Fatalf("%v ended without the line it owed: %v", p.Args, err)
 	}
 	return strings.TrimSuffix(line, "\n")
+}
+
+// Rest returns what the process still prints until it has ended, while its
+// standard input stays open.
+func (p *Process) Rest(t testing.TB) string {
+	t.Helper()
+	text, err := io.ReadAll(p.output)
+	if err != nil {
+		t.Fatalf("%v: %v", p.Args, err)
+	}
+	p.CloseInput()
+	return string(text)
 }
 
 // Tell writes a line to the process's standard input.

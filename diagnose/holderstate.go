@@ -1,0 +1,236 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"portdoc/netstate"
+)
+
+var stopped = Kind{
+	ID:    "stopped",
+	Title: "Its process is stopped (Ctrl+Z)",
+	About: `Ctrl+Z does not end a program: it stops it (SIGTSTP), to be continued later with
+fg or bg. SIGSTOP does the same from outside, SIGTTIN and SIGTTOU do it to a
+background job that wants its terminal. A stopped process keeps every socket,
+and the kernel goes on answering for it: clients connect and then wait for
+ever. It does not act on SIGTERM until it is continued (SIGCONT).`,
+	find: findStopped,
+}
+
+func findStopped(c *inquiry) []finding {
+	var findings []finding
+	for _, h := range c.suspended(netstate.Stopped) {
+		how := howStopped(h.lead())
+		findings = append(findings, finding{
+			title: fmt.Sprintf("%s %s %s", h.name(), h.verb("is", "are"), how),
+			detail: sentences(fmt.Sprintf("A stopped process is suspended, not ended%s.", c.stopFacts(h.lead())),
+				c.suspensionFacts(h)),
+			summary:  fmt.Sprintf("%s is taken: %s, %s, still %s it", c.label(), h.name(), how, h.verb("holds", "hold")),
+			rows:     h.rows,
+			pids:     h.pids(),
+			remedies: c.resume(h),
+		})
+	}
+	return findings
+}
+
+// suspended are the holders in a state in which they don't run.
+func (c *inquiry) suspended(state netstate.ProcessState) []*holder {
+	return c.holders(func(_ row, _ netstate.Owner, p *netstate.Process) bool { return p.State == state })
+}
+
+func howStopped(p *netstate.Process) string {
+	switch {
+	case p.StopSignal == "SIGTTIN" || p.StopSignal == "SIGTTOU":
+		return "stopped because it wanted its terminal from the background"
+	case p.StopSignal != "" && p.StopSignal != "SIGTSTP":
+		return "stopped by " + Printable(p.StopSignal)
+	case p.TTY != "" && p.Shell != nil:
+		return "stopped with Ctrl+Z"
+	case p.StopSignal != "":
+		return "stopped by " + p.StopSignal
+	}
+	return "stopped by a signal"
+}
+
+// stopFacts are what is known of the stop, in brackets.
+func (c *inquiry) stopFacts(p *netstate.Process) string {
+	var facts []string
+	if p.StopSignal != "" {
+		facts = append(facts, Printable(p.StopSignal))
+	}
+	if p.StoppedFor > 0 {
+		facts = append(facts, span(time.Duration(p.StoppedFor)*time.Millisecond)+" ago")
+	}
+	if p.TTY != "" {
+		facts = append(facts, Printable(p.TTY))
+	}
+	if p.Shell != nil {
+		facts = append(facts, fmt.Sprintf("job of %s %d", Printable(p.Shell.Name), p.Shell.PID))
+	}
+	if len(facts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(facts, ", ") + ")"
+}
+
+// suspensionFacts say what a holder that does not run means for the port.
+func (c *inquiry) suspensionFacts(h *holder) string {
+	text := "It keeps its sockets until it runs again or dies: waiting does not help"
+	listening := func(i int) bool { return c.rows[i].State == netstate.StateListen }
+	if slices.ContainsFunc(h.rows, listening) && isFailure(c.outcome(sharing{reuseAddr: true})) {
+		text += ", and SO_REUSEADDR does not get past a socket that listens"
+	}
+	return text + "."
+}
+
+// resume are the remedies for a stopped job, which acts on SIGTERM only once
+// it is continued.
+func (c *inquiry) resume(h *holder) []Remedy {
+	p := h.lead()
+	everyone := slices.Concat(h.heads, h.workers)
+	needs := rootNeeds(slices.ContainsFunc(everyone, c.isForeign))
+	var remedies []Remedy
+	if p.Shell != nil {
+		remedies = append(remedies, Remedy{
+			ID:       "resume",
+			Title:    "Go on with it, then end it with Ctrl+C",
+			Commands: []string{"fg"},
+			Where:    "the terminal " + Printable(p.TTY),
+			Effect:   "continues the job in the foreground of its shell",
+		})
+	} else {
+		remedies = append(remedies, Remedy{
+			ID:       "continue",
+			Title:    "Let it go on",
+			Commands: []string{c.signal("CONT", everyone)},
+			Effect:   "continues it; it still has its sockets",
+			Needs:    needs,
+		})
+	}
+	if !c.mayEnd(h) {
+		return remedies
+	}
+	return append(remedies, Remedy{
+		ID:       "end-stopped",
+		Title:    "End it from here (TERM acts only once it is continued)",
+		Commands: []string{c.signal("TERM", h.heads) + " && " + c.signal("CONT", everyone)},
+		Effect:   "asks it to end and lets it run so that it can",
+		Needs:    needs,
+	}, c.kill(h, everyone))
+}
+
+var traced = Kind{
+	ID:    "traced",
+	Title: "A debugger holds its process at a stop",
+	About: `A process that a debugger or tracer (gdb, strace, an IDE) has stopped keeps its
+sockets until the debugger lets it run or ends. Signals reach the debugger
+first, so that even SIGTERM waits for it.`,
+	find: findTraced,
+}
+
+func findTraced(c *inquiry) []finding {
+	var findings []finding
+	for _, h := range c.suspended(netstate.Traced) {
+		debugger := "a debugger"
+		if tracer := h.lead().Tracer; tracer != nil {
+			debugger = refName(tracer)
+		}
+		remedies := []Remedy{{
+			ID:     "detach",
+			Title:  "Let it go on or end it in the debug session, or end the session of " + debugger,
+			Where:  "the debug session",
+			Effect: "the process runs again and can be ended as usual",
+		}}
+		if c.mayEnd(h) {
+			remedies = append(remedies, c.kill(h, slices.Concat(h.heads, h.workers)))
+		}
+		findings = append(findings, finding{
+			title: fmt.Sprintf("%s %s stopped by a debugger", h.name(), h.verb("is", "are")),
+			detail: sentences(fmt.Sprintf("%s has stopped %s and decides when it runs again.", debugger, h.name()),
+				c.suspensionFacts(h)),
+			summary:  fmt.Sprintf("%s is taken: %s, stopped by the debugger %s, still %s it", c.label(), h.name(), debugger, h.verb("holds", "hold")),
+			rows:     h.rows,
+			pids:     h.pids(),
+			remedies: remedies,
+		})
+	}
+	return findings
+}
+
+var frozen = Kind{
+	ID:    "frozen",
+	Title: "Its process is frozen (a paused container or unit)",
+	About: `The processes of a paused container, or of a frozen systemd unit, do not run and
+keep all their sockets. No signal ends them, not even SIGKILL on the older
+kind of freezer, until the control group (cgroup) that freezes them is thawed.`,
+	find: findFrozen,
+}
+
+func findFrozen(c *inquiry) []finding {
+	var findings []finding
+	for _, h := range c.suspended(netstate.Frozen) {
+		p := h.lead()
+		what := "the control group " + Printable(p.FrozenBy)
+		switch {
+		case p.Container != "":
+			what = "its container, " + shortID(p.Container) + ", is paused"
+		case p.FrozenBy == "":
+			what = "its control group is frozen"
+		default:
+			what += " is frozen"
+		}
+		findings = append(findings, finding{
+			title:    h.name() + h.verb(" is frozen", " are frozen"),
+			detail:   sentences(fmt.Sprintf("%s %s not run: %s.", h.name(), h.verb("does", "do"), what), c.suspensionFacts(h)),
+			summary:  fmt.Sprintf("%s is taken: %s, frozen%s, still %s it", c.label(), h.name(), frozenWith(p), h.verb("holds", "hold")),
+			rows:     h.rows,
+			pids:     h.pids(),
+			remedies: c.thaw(p),
+		})
+	}
+	return findings
+}
+
+func frozenWith(p *netstate.Process) string {
+	switch {
+	case p.Container != "":
+		return " with its container " + shortID(p.Container)
+	case p.Unit != "":
+		return " with its unit " + Printable(p.Unit)
+	}
+	return ""
+}
+
+// thaw undoes the freezing where it was done: by the container runtime, the
+// service manager, or in the cgroup itself (v2: cgroup.freeze, v1:
+// freezer.state; Linux, Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst
+// and cgroup-v2.rst).
+func (c *inquiry) thaw(p *netstate.Process) []Remedy {
+	thaw := Remedy{ID: "thaw", Title: "Thaw the control group", Effect: "its processes run again and keep their sockets", Needs: []string{"root"}}
+	switch runtime := runtimeOf(p); {
+	case runtime == "docker" || runtime == "podman":
+		thaw.Title = "Let the container go on"
+		thaw.Commands = []string{runtime + " unpause " + shortID(p.Container)}
+		thaw.Needs = nil
+	case p.Unit != "" && strings.HasSuffix(p.FrozenBy, "/"+p.Unit):
+		thaw.Title = "Thaw the unit"
+		thaw.Commands = []string{c.systemctl("thaw", p)}
+	case strings.Contains(p.FrozenBy, "/freezer/"):
+		thaw.Commands = []string{c.writeFile("THAWED", p.FrozenBy+"/freezer.state")}
+	case p.FrozenBy != "":
+		thaw.Commands = []string{c.writeFile("0", p.FrozenBy+"/cgroup.freeze")}
+	}
+	return []Remedy{thaw}
+}
+
+// writeFile writes a command that puts a word into a file of root's.
+func (c *inquiry) writeFile(word, file string) string {
+	if c.readerIsRoot() {
+		return "echo " + word + " > " + ShellQuote(file)
+	}
+	return "echo " + word + " | sudo tee " + ShellQuote(file)
+}

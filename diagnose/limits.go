@@ -1,0 +1,119 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+
+	"portdoc/netstate"
+)
+
+// limits are what could not be seen of what was asked about, and where the
+// rules and the system disagree.
+func (c *inquiry) limits() []Limit {
+	limits := []Limit{}
+	for _, l := range c.snapshot.Limits {
+		if c.concerns(l) {
+			limits = append(limits, Limit{What: Printable(l.What), Why: Printable(l.Why), Remedy: c.limitRemedy(l.Kind)})
+		}
+	}
+	slices.SortFunc(limits, func(a, b Limit) int {
+		return slices.Compare([]string{a.What, a.Why}, []string{b.What, b.Why})
+	})
+	limits = slices.Compact(limits)
+	return append(limits, c.attemptLimits()...)
+}
+
+// concerns tells whether the limit is about a socket of the report.
+func (c *inquiry) concerns(l netstate.Limit) bool {
+	if l.Kind == netstate.LimitBound && c.question.Network != netstate.TCP {
+		return false
+	}
+	return len(l.Inodes) == 0 || slices.ContainsFunc(c.rows, func(r row) bool {
+		return r.Inode != 0 && slices.Contains(l.Inodes, r.Inode)
+	})
+}
+
+func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
+	switch kind {
+	case netstate.LimitOwners, netstate.LimitForeignOwners, netstate.LimitOptions, netstate.LimitProcess, netstate.LimitPath, netstate.LimitPolicy:
+		if c.snapshot.Host.Privileged || c.readerIsRoot() {
+			return "portdoc outside the container, as root"
+		}
+		return "sudo portdoc why " + c.typed()
+	case netstate.LimitBound:
+		return "a real bind finds them (portdoc without --no-probe); Linux lists them since 6.8"
+	case netstate.LimitSource:
+		return "portdoc outside the sandbox"
+	case netstate.LimitUnstable:
+		return "portdoc why " + c.typed() + ", once more"
+	}
+	return ""
+}
+
+// attemptLimits tell of binds whose outcome is not known, or is another one
+// than the rules have it. Those that differ only in the bind are one.
+func (c *inquiry) attemptLimits() []Limit {
+	var limits []Limit
+	var binds [][]string
+	for _, a := range c.attempts {
+		l, ok := c.attemptLimit(a)
+		if !ok {
+			continue
+		}
+		i := slices.Index(limits, l)
+		if i < 0 {
+			i = len(limits)
+			limits, binds = append(limits, l), append(binds, nil)
+		}
+		binds[i] = append(binds[i], a.words())
+	}
+	for i := range limits {
+		limits[i].What = fmt.Sprintf(limits[i].What, "a bind "+list(binds[i]))
+	}
+	return limits
+}
+
+// words say which bind it is.
+func (a attempt) words() string {
+	if options := a.options(); len(options) > 0 {
+		return "on " + bracketed(a) + " with " + list(options)
+	}
+	return "on " + bracketed(a)
+}
+
+// attemptLimit has a %s in What, for the bind.
+func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
+	switch {
+	case a.surprises():
+		return Limit{
+			What: "why %s gets " + said(a.observed),
+			Why:  fmt.Sprintf("by the rules it gets %s: trust the system's answer", said(a.prediction.Bind)),
+		}, true
+	case a.result() != ResultUnknown || a.sharing() != c.asked() && c.failure() != "EADDRINUSE":
+		return Limit{}, false
+	case a.prediction.Missing == "":
+		// The surprise at the same address is said instead.
+		return Limit{}, false
+	case c.question.Network == netstate.Unix:
+		return Limit{
+			What:   "what %s gets",
+			Why:    a.prediction.Missing + " could not be seen",
+			Remedy: "sudo portdoc why " + c.typed(),
+		}, true
+	case !c.mayBeTried(a.request):
+		return Limit{What: "what %s gets", Why: "to try it could take datagrams from a program that runs"}, true
+	}
+	return Limit{
+		What:   "what %s gets",
+		Why:    "it was not tried, and the rules need to know " + Printable(a.prediction.Missing),
+		Remedy: "portdoc why " + c.typed() + ", without --no-probe",
+	}, true
+}
+
+// said is a result for people.
+func said(result string) string {
+	if result == ResultOK {
+		return "through"
+	}
+	return result
+}

@@ -1,0 +1,8 @@
+//go:build darwin || freebsd || openbsd || netbsd
+
+package netstate
+
+import "golang.org/x/sys/unix"
+
+// bindToDevice fails: only Linux has SO_BINDTODEVICE.
+func bindToDevice(int, string) error { return unix.ENOPROTOOPT }

@@ -1,0 +1,6 @@
+//go:build !linux && !darwin && !freebsd && !openbsd && !netbsd && !windows
+
+package netstate
+
+// bindAndClose makes no bind: this system's calls are not known here.
+func bindAndClose(BindRequest) (string, bool) { return "", false }
