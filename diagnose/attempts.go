@@ -16,6 +16,8 @@ type attempt struct {
 	prediction Prediction
 	// observed is "" where no bind was tried.
 	observed string
+	// culprits are the rows because of which it fails, for a bind as asked.
+	culprits []int
 }
 
 func (a attempt) result() string {
@@ -272,15 +274,20 @@ func (c *inquiry) wasTried(set sharing) bool {
 
 // markBlocking finds the sockets because of which a bind as asked fails.
 func (c *inquiry) markBlocking() {
-	for _, a := range c.tries(c.asked()) {
-		for _, i := range c.culprits(a) {
+	for n := range c.attempts {
+		a := &c.attempts[n]
+		if a.sharing() != c.asked() {
+			continue
+		}
+		a.culprits = c.findCulprits(*a)
+		for _, i := range a.culprits {
 			c.rows[i].blocks = true
 		}
 	}
 }
 
-// culprits are the rows because of which an attempt fails.
-func (c *inquiry) culprits(a attempt) []int {
+// findCulprits returns the rows because of which an attempt fails.
+func (c *inquiry) findCulprits(a attempt) []int {
 	if c.question.Network == netstate.Unix {
 		return c.unixCulprits(a)
 	}
@@ -301,10 +308,15 @@ func (c *inquiry) inTheWay(a attempt, p Prediction) []int {
 	if p.Bind == ResultOK && a.observed != "EADDRINUSE" {
 		return nil
 	}
-	named := p.Bind == "EADDRINUSE" && len(p.Culprits) > 0
+	named := map[int]bool{}
+	if p.Bind == "EADDRINUSE" {
+		for _, index := range p.Culprits {
+			named[index] = true
+		}
+	}
 	var found []int
 	for i, r := range c.rows {
-		if named && slices.Contains(p.Culprits, r.index) || !named && r.meets(a.request) {
+		if named[r.index] || len(named) == 0 && r.meets(a.request) {
 			found = append(found, i)
 		}
 	}

@@ -172,26 +172,29 @@ func findFinWait(c *inquiry) []finding {
 // otherEnd names the programs at the other end that are on this machine. They
 // explain, and are never to blame.
 func (c *inquiry) otherEnd(rows []int) string {
-	var names []string
+	ends := map[connectionKey]bool{}
 	for _, i := range rows {
-		for _, peer := range c.snapshot.Peers {
-			if !isOtherEnd(c.rows[i], peer) || len(peer.Owners) == 0 {
-				continue
-			}
-			if name := c.ownersOf(row{Socket: peer}); !slices.Contains(names, name) {
-				names = append(names, name)
-			}
+		ends[keyFrom(c.rows[i].Remote, c.rows[i].Local)] = true
+	}
+	var names []string
+	for _, peer := range c.snapshot.Peers {
+		if ends[keyFrom(peer.Local, peer.Remote)] && len(peer.Owners) > 0 {
+			names = append(names, c.ownersOf(row{Socket: peer}))
 		}
 	}
 	if len(names) == 0 {
 		return ""
 	}
 	slices.Sort(names)
+	names = slices.Compact(names)
 	return fmt.Sprintf("At the other end %s, on this machine, %s the connection open.", few(names), pick(len(names), "keeps", "keep"))
 }
 
-func isOtherEnd(r row, peer netstate.Socket) bool {
-	return peer.Network == r.Network && unmapped(peer.Local) == unmapped(r.Remote) && unmapped(peer.Remote) == unmapped(r.Local)
+// connectionKey is a TCP connection, seen from one end.
+type connectionKey struct{ local, remote netip.AddrPort }
+
+func keyFrom(local, remote netip.AddrPort) connectionKey {
+	return connectionKey{unmapped(local), unmapped(remote)}
 }
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

@@ -107,10 +107,8 @@ func findCloseWait(c *inquiry) []finding {
 // listensFor tells whether a process also has the listener that accepted r.
 func (c *inquiry) listensFor(pid int, r row) bool {
 	mine := map[int]bool{}
-	for i, l := range c.rows {
-		if slices.ContainsFunc(l.Owners, func(o netstate.Owner) bool { return o.PID == pid }) {
-			mine[i] = true
-		}
+	for _, i := range c.listening {
+		mine[i] = owns(c.rows[i], pid)
 	}
 	return c.coveredBy(r, mine)
 }

@@ -76,17 +76,14 @@ func (c *inquiry) group(pids []int, owned map[int][]int) []*holder {
 		} else {
 			h.workers = append(h.workers, p)
 		}
-		for _, i := range owned[pid] {
-			if !slices.Contains(h.rows, i) {
-				h.rows = append(h.rows, i)
-			}
-		}
+		h.rows = append(h.rows, owned[pid]...)
 	}
 	byPID := func(a, b *netstate.Process) int { return cmp.Compare(a.PID, b.PID) }
 	for _, h := range holders {
 		slices.SortFunc(h.heads, byPID)
 		slices.SortFunc(h.workers, byPID)
 		slices.Sort(h.rows)
+		h.rows = slices.Compact(h.rows)
 	}
 	return holders
 }
@@ -174,8 +171,10 @@ func pidWords(processes []*netstate.Process) []string {
 // places says at which local addresses its rows are.
 func (c *inquiry) places(rows []int) string {
 	var places []string
+	seen := map[string]bool{}
 	for _, i := range rows {
-		if place := c.rows[i].where(); !slices.Contains(places, place) {
+		if place := c.rows[i].where(); !seen[place] {
+			seen[place] = true
 			places = append(places, place)
 		}
 	}

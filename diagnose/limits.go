@@ -35,8 +35,8 @@ func (c *inquiry) concerns(l netstate.Limit) bool {
 
 func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
 	switch kind {
-	case netstate.LimitOwners, netstate.LimitOptions, netstate.LimitProcess, netstate.LimitPath, netstate.LimitPolicy:
-		if c.snapshot.Host.Privileged {
+	case netstate.LimitOwners, netstate.LimitForeignOwners, netstate.LimitOptions, netstate.LimitProcess, netstate.LimitPath, netstate.LimitPolicy:
+		if c.snapshot.Host.Privileged || c.readerIsRoot() {
 			return "portdoc outside the container, as root"
 		}
 		return "sudo portdoc why " + c.typed()

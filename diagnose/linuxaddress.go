@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"net/netip"
-	"strconv"
 
 	"portdoc/netstate"
 )
@@ -70,8 +69,7 @@ func linuxMulticast6Refusal(_ *netstate.Snapshot, request netstate.BindRequest) 
 }
 
 // linuxAddress6Refusal checks an IPv6 address (__inet6_bind and ipv6_chk_addr
-// in net/ipv6/addrconf.c). An address that duplicate address detection still
-// checks is not bindable, and a snapshot is expected to leave it out.
+// in net/ipv6/addrconf.c).
 func linuxAddress6Refusal(s *netstate.Snapshot, request netstate.BindRequest) (errno, missing string) {
 	address := request.Address.WithZone("")
 	switch {
@@ -84,7 +82,7 @@ func linuxAddress6Refusal(s *netstate.Snapshot, request netstate.BindRequest) (e
 	}
 	device := request.Device
 	if needsScope(address) {
-		if zone := linuxZone(s, request.Address); zone != "" {
+		if zone := zoneDevice(s, request.Address); zone != "" {
 			device = zone
 		}
 		if device == "" {
@@ -103,32 +101,6 @@ func linuxAddress6Refusal(s *netstate.Snapshot, request netstate.BindRequest) (e
 	return nonlocalRefusal(s, request, s.Policy.NonlocalBind6, "net.ipv6.ip_nonlocal_bind")
 }
 
-// needsScope tells whether an IPv6 address means nothing without an interface
-// (__ipv6_addr_needs_scope_id in include/net/ipv6.h).
-func needsScope(a netip.Addr) bool {
-	return a.Is6() && !a.Is4In6() &&
-		(a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast())
-}
-
 // scopedToDevice tells whether the socket's device must be the one that has
 // the address: so it is for link-local addresses and for ::1.
 func scopedToDevice(a netip.Addr) bool { return a.IsLinkLocalUnicast() || a.IsLoopback() }
-
-// linuxZone is the name of the interface that the zone of a link-local address
-// names or numbers, "" for none. Other addresses have no use for a zone.
-func linuxZone(s *netstate.Snapshot, address netip.Addr) string {
-	zone := address.Zone()
-	if !needsScope(address.WithZone("")) {
-		return ""
-	}
-	index, err := strconv.Atoi(zone)
-	if err != nil {
-		return zone
-	}
-	for _, a := range s.Policy.Addresses {
-		if a.Index == index {
-			return a.Interface
-		}
-	}
-	return zone
-}

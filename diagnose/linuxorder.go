@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"net/netip"
+	"slices"
 
 	"portdoc/netstate"
 )
@@ -20,6 +21,9 @@ type orderKey struct {
 	reuseAddr truth
 	// bound tells that the socket itself came through bind(2).
 	bound, listening bool
+	// part is a helper that does not claim all that the newcomer does. It
+	// may get on with a rival that the newcomer meets.
+	part bool
 }
 
 func keyOf(e *netstate.Socket) orderKey {
@@ -40,22 +44,24 @@ func (f *search) addOrder(n *linuxSocket, e *netstate.Socket, conflict truth) {
 		f.rivals = addKey(f.rivals, keyOf(e))
 	}
 	if n.mayHelp(e) {
-		f.helpers = addKey(f.helpers, keyOf(e))
+		helper := keyOf(e)
+		helper.part = n.dual() && (e.Local.Addr() != netip.IPv6Unspecified() || known(e.Options.V6Only) != no)
+		f.helpers = addKey(f.helpers, helper)
 	}
 }
 
-func addKey(keys map[orderKey]bool, key orderKey) map[orderKey]bool {
-	if keys == nil {
-		keys = map[orderKey]bool{}
+// addKey adds a key that is not there yet.
+func addKey(keys []orderKey, key orderKey) []orderKey {
+	if slices.Contains(keys, key) {
+		return keys
 	}
-	keys[key] = true
-	return keys
+	return append(keys, key)
 }
 
 // orderDecides tells whether a helper may have been bound after a rival.
 func (f *search) orderDecides(n *linuxSocket) bool {
-	for helper := range f.helpers {
-		for rival := range f.rivals {
+	for _, helper := range f.helpers {
+		for _, rival := range f.rivals {
 			if n.network == netstate.UDP || helper.mayFollow(rival) {
 				return true
 			}
@@ -69,7 +75,7 @@ func (f *search) orderDecides(n *linuxSocket) bool {
 // the helper be bound beside it. Connections wipe out nothing.
 func (helper orderKey) mayFollow(rival orderKey) bool {
 	apart := helper.device != "" && rival.device != "" && helper.device != rival.device
-	return !rival.bound || apart || !rival.listening && helper.reuseAddr.and(rival.reuseAddr) != no
+	return !rival.bound || helper.part || apart || !rival.listening && helper.reuseAddr.and(rival.reuseAddr) != no
 }
 
 // mayHelp tells whether e may make the kernel overlook a conflict.
@@ -109,15 +115,17 @@ func (n *linuxSocket) mayBeRemembered(e *netstate.Socket) bool {
 	return e.Remote.IsValid() && n.within(wildcard, unsure)
 }
 
-// within tells whether n's address may be the remembered one or part of it. To
-// 0.0.0.0 the kernel takes a dual-stack :: for the same.
+// dual tells whether n claims all of IPv4 and IPv6.
+func (n *linuxSocket) dual() bool { return n.address == netip.IPv6Unspecified() && !n.v6only }
+
+// within tells whether n's address may be the remembered one or part of it. A
+// dual-stack :: counts as part of 0.0.0.0, and of :: without IPv4.
 func (n *linuxSocket) within(remembered netip.Addr, v6only truth) bool {
-	dual := n.address == netip.IPv6Unspecified() && !n.v6only
 	switch {
 	case remembered == netip.IPv6Unspecified():
 		return !isV4(n.address) || v6only != yes
 	case remembered == netip.IPv4Unspecified():
-		return isV4(n.address) || dual
+		return isV4(n.address) || n.dual()
 	case isWildcard(remembered): // ::ffff:0.0.0.0
 		return isV4(n.address)
 	}

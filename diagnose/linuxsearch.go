@@ -1,10 +1,6 @@
 package diagnose
 
-import (
-	"strings"
-
-	"portdoc/netstate"
-)
+import "portdoc/netstate"
 
 // search is what the sockets of one port say to a newcomer.
 type search struct {
@@ -13,7 +9,7 @@ type search struct {
 	// rivals are the conflicts by what matters to the order in which the
 	// sockets were bound, helpers those sockets that may make the kernel
 	// overlook a conflict.
-	rivals, helpers map[orderKey]bool
+	rivals, helpers []orderKey
 }
 
 // search compares n with every socket of the port.
@@ -21,7 +17,7 @@ func (n *linuxSocket) search(s *netstate.Snapshot, port uint16) search {
 	var found search
 	for i := range s.Sockets {
 		e := &s.Sockets[i]
-		if e.Local.Port() == port && n.competes(e) && i != n.self {
+		if e.Local.Port() == port && holdsPort(e, n.network) && i != n.self {
 			conflict := n.conflict(e)
 			found.add(i, conflict)
 			found.addOrder(n, e, conflict)
@@ -39,12 +35,6 @@ func (f *search) add(socket int, conflict truth) {
 	}
 }
 
-// competes tells whether e takes part in n's search. A connection request
-// (SYN_RECV) has no port of its own.
-func (n *linuxSocket) competes(e *netstate.Socket) bool {
-	return e.Network == n.network && e.State != netstate.StateSynRecv
-}
-
 // prediction searches, and turns what it finds into an answer. When the same socket starts to
 // listen, the search is made again (inet_csk_listen_start in
 // net/ipv4/inet_connection_sock.c) and finds the same.
@@ -57,57 +47,11 @@ func (n *linuxSocket) prediction(s *netstate.Snapshot, port uint16) Prediction {
 		undecided := append(found.conflicts, found.undecided...)
 		return Prediction{Bind: ResultUnknown, Undecided: undecided, Missing: missingOrder}
 	case len(found.undecided) > 0:
-		return Prediction{Bind: ResultUnknown, Undecided: found.undecided, Missing: n.missing(s, found.undecided)}
+		return Prediction{Bind: ResultUnknown, Undecided: found.undecided, Missing: missingFacts(s, found.undecided, n.uid, n.conflict)}
 	}
-	return n.success(s, port)
+	return n.listened(Prediction{Bind: ResultOK, Shares: coBound(s, n.network, port, n.meets)})
 }
 
 // missingOrder is what decides when one socket forbids the bind, and another
 // that may have been bound later, or earlier, makes the kernel overlook it.
 const missingOrder = "the order in which the port's SO_REUSEPORT sockets were bound"
-
-// success is the prediction for a port that n gets, 0 for one that no other
-// socket has.
-func (n *linuxSocket) success(s *netstate.Snapshot, port uint16) Prediction {
-	p := Prediction{Bind: ResultOK}
-	if n.network == netstate.TCP {
-		p.Listen = ResultOK
-	}
-	if port != 0 {
-		p.Shares = coBound(s, n.network, port, n.meets)
-	}
-	return p
-}
-
-// missing names the facts that would decide whether the sockets conflict.
-func (n *linuxSocket) missing(s *netstate.Snapshot, undecided []int) string {
-	var facts []string
-	seen := map[string]bool{}
-	for _, i := range undecided {
-		for _, fact := range n.missingFacts(&s.Sockets[i]) {
-			if !seen[fact] {
-				seen[fact] = true
-				facts = append(facts, fact)
-			}
-		}
-	}
-	return strings.Join(facts, ", ")
-}
-
-// missingFacts are the unknown facts about e that n's answer depends on.
-func (n *linuxSocket) missingFacts(e *netstate.Socket) []string {
-	var facts []string
-	subject := describe(e)
-	for _, option := range unknownOptions(e) {
-		on, off := *e, *e
-		option.set(&on.Options, true)
-		option.set(&off.Options, false)
-		if n.conflict(&on) != n.conflict(&off) {
-			facts = append(facts, option.name+" of "+subject)
-		}
-	}
-	if !isTimeWait(e) && sameUser(n.uid, e.UID) == unsure && n.reusePort {
-		facts = append(facts, "whether "+subject+" is of the same user")
-	}
-	return facts
-}

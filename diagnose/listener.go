@@ -140,8 +140,9 @@ func (c *inquiry) coveredBy(r row, among map[int]bool) bool {
 	if outgoing, _ := c.isOutgoing(r); outgoing {
 		return false
 	}
-	for i, l := range c.rows {
-		if l.State == netstate.StateListen && (among == nil || among[i]) &&
+	for _, i := range c.listening {
+		l := c.rows[i]
+		if (among == nil || among[i]) &&
 			claimOf(l.Local.Addr(), isTrue(l.Options.V6Only)).meets(claimOf(r.Local.Addr(), true)) {
 			return true
 		}

@@ -1,38 +1,84 @@
 package diagnose
 
-import "portdoc/netstate"
+import (
+	"slices"
+	"strings"
 
-// socketOption is one of the options that decide about sharing.
-type socketOption struct {
-	name string
-	set  func(o *netstate.Options, value bool)
-	get  func(o *netstate.Options) *bool
+	"portdoc/netstate"
+)
+
+// socketFact is something about a socket that rules ask and that a snapshot
+// may not know. Its variants are the answers it may have.
+type socketFact struct {
+	name     string
+	missing  func(e *netstate.Socket) bool
+	variants func(e netstate.Socket, uid *uint32) [2]netstate.Socket
 }
 
-var sharingOptions = []socketOption{
-	{"SO_REUSEADDR",
-		func(o *netstate.Options, value bool) { o.ReuseAddr = &value },
-		func(o *netstate.Options) *bool { return o.ReuseAddr }},
-	{"SO_REUSEPORT",
-		func(o *netstate.Options, value bool) { o.ReusePort = &value },
-		func(o *netstate.Options) *bool { return o.ReusePort }},
-	{"IPV6_V6ONLY",
-		func(o *netstate.Options, value bool) { o.V6Only = &value },
-		func(o *netstate.Options) *bool { return o.V6Only }},
-	{"SO_EXCLUSIVEADDRUSE",
-		func(o *netstate.Options, value bool) { o.Exclusive = &value },
-		func(o *netstate.Options) *bool { return o.Exclusive }},
+var socketFacts = []socketFact{
+	optionFact("SO_REUSEADDR", func(o *netstate.Options) **bool { return &o.ReuseAddr }),
+	optionFact("SO_REUSEPORT", func(o *netstate.Options) **bool { return &o.ReusePort }),
+	optionFact("SO_REUSEPORT_LB", func(o *netstate.Options) **bool { return &o.ReusePortLB }),
+	optionFact("IPV6_V6ONLY", func(o *netstate.Options) **bool { return &o.V6Only }),
+	optionFact("SO_EXCLUSIVEADDRUSE", func(o *netstate.Options) **bool { return &o.Exclusive }),
+	{
+		name:    "the user",
+		missing: func(e *netstate.Socket) bool { return e.UID == nil },
+		variants: func(e netstate.Socket, uid *uint32) [2]netstate.Socket {
+			same, other := e, e
+			same.UID, other.UID = uid, otherUser(uid)
+			return [2]netstate.Socket{same, other}
+		},
+	},
 }
 
-// unknownOptions are the options of e that the snapshot does not have.
-func unknownOptions(e *netstate.Socket) []socketOption {
-	var unknown []socketOption
-	for _, option := range sharingOptions {
-		if option.get(&e.Options) == nil {
-			unknown = append(unknown, option)
+func otherUser(uid *uint32) *uint32 {
+	if uid == nil {
+		return nil
+	}
+	return new(*uid + 1)
+}
+
+func optionFact(name string, field func(*netstate.Options) **bool) socketFact {
+	return socketFact{
+		name:    name,
+		missing: func(e *netstate.Socket) bool { return *field(&e.Options) == nil },
+		variants: func(e netstate.Socket, _ *uint32) [2]netstate.Socket {
+			on, off := e, e
+			*field(&on.Options), *field(&off.Options) = new(true), new(false)
+			return [2]netstate.Socket{on, off}
+		},
+	}
+}
+
+// missingFacts names the facts about the sockets that an answer lacks, for a
+// newcomer that belongs to the user. A fact is left out if the answer is the
+// same either way; "" means that it is something else that lacks.
+func missingFacts(s *netstate.Snapshot, sockets []int, uid *uint32, answer func(*netstate.Socket) truth) string {
+	var names []string
+	seen := map[string]bool{}
+	for _, i := range sockets {
+		for _, fact := range socketFacts {
+			name := fact.name + " of " + describe(&s.Sockets[i])
+			if !seen[name] && fact.decides(&s.Sockets[i], uid, answer) {
+				seen[name] = true
+				names = append(names, name)
+			}
 		}
 	}
-	return unknown
+	if len(names) == 0 && uid == nil && len(sockets) > 0 {
+		return "the user who binds"
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+func (f *socketFact) decides(e *netstate.Socket, uid *uint32, answer func(*netstate.Socket) truth) bool {
+	if !f.missing(e) {
+		return false
+	}
+	variants := f.variants(*e, uid)
+	return answer(&variants[0]) != answer(&variants[1])
 }
 
 // describe names a socket in a sentence: "the LISTEN socket on 0.0.0.0:80".

@@ -124,7 +124,7 @@ func (c *inquiry) explainBy(e explanation) (finding, bool) {
 	var rows []int
 	certainty := Certain
 	for _, a := range c.tries(c.asked()) {
-		holders := slices.DeleteFunc(c.culprits(a), func(i int) bool { return !c.rows[i].holds() })
+		holders := slices.DeleteFunc(slices.Clone(a.culprits), func(i int) bool { return !c.rows[i].holds() })
 		other := func(i int) bool { return !e.match(a, c.rows[i]) }
 		unread := func(i int) bool { return isWildcard6(c.rows[i]) && c.rows[i].Options.V6Only == nil }
 		if c.question.Network == netstate.Unix || len(holders) == 0 || slices.ContainsFunc(holders, other) {

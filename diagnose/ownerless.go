@@ -81,8 +81,9 @@ var noProcess = Kind{
 	Title: "No process has it open",
 	About: `A socket can be alive without any process that has it open: it is on its way
 between two processes through a unix socket, an io_uring still refers to it,
-or the kernel made it for itself. It is said only where every process could
-be looked at.`,
+or the kernel made it for itself. It is certain only where every process could
+be looked at, and likely where those that could not are in other network
+namespaces.`,
 	find: findNoProcess,
 }
 
@@ -94,12 +95,17 @@ func findNoProcess(c *inquiry) []finding {
 	if len(rows) == 0 || len(c.kernelHolders()) > 0 {
 		return nil
 	}
+	looked, certainty := "Every process could be looked at, and none", Certain
+	if slices.ContainsFunc(rows, func(i int) bool { return c.foreign[c.rows[i].Inode] }) {
+		looked, certainty = "No process of this network namespace", Likely
+	}
 	return []finding{{
 		title: "No process has it open",
-		detail: fmt.Sprintf("Every process could be looked at, and none has the socket on %s open. It may be on its way from one process to another (passed over a unix socket), "+
-			"be held by an io_uring, or belong to the kernel.", c.places(rows)),
-		summary: fmt.Sprintf("%s is taken by a socket that no process has open", c.label()),
-		rows:    rows,
+		detail: fmt.Sprintf("%s has the socket on %s open. It may be on its way from one process to another (passed over a unix socket), "+
+			"be held by an io_uring, or belong to the kernel.", looked, c.places(rows)),
+		summary:   fmt.Sprintf("%s is taken by a socket that no process has open", c.label()),
+		rows:      rows,
+		certainty: certainty,
 		remedies: []Remedy{{
 			ID:       "look-again",
 			Title:    "Look again: a socket on its way arrives in a moment",
@@ -121,8 +127,8 @@ user of the socket is known all the same, and often the service.`,
 // mayHideOwner tells whether a limit says that r may have an owner that could
 // not be seen.
 func (c *inquiry) mayHideOwner(r row) bool {
-	return slices.ContainsFunc(c.snapshot.Limits, func(l netstate.Limit) bool {
-		return l.Kind == netstate.LimitOwners && (len(l.Inodes) == 0 || slices.Contains(l.Inodes, r.Inode))
+	return c.unseen[r.Inode] || slices.ContainsFunc(c.snapshot.Limits, func(l netstate.Limit) bool {
+		return l.Kind == netstate.LimitOwners && len(l.Inodes) == 0
 	})
 }
 

@@ -1,10 +1,6 @@
 package diagnose
 
-import (
-	"net/netip"
-
-	"portdoc/netstate"
-)
+import "portdoc/netstate"
 
 // refusalCheck is one of the tests that a system makes before it looks at
 // other sockets. It returns the errno of a bind that fails it, or what is
@@ -106,25 +102,3 @@ func sameUser(a, b *uint32) truth {
 	}
 	return truthOf(*a == *b)
 }
-
-// isV4 tells whether a socket with this address takes part in IPv4: its
-// address is an IPv4 one, or IPv4-mapped.
-func isV4(a netip.Addr) bool { return a.Is4() || a.Is4In6() }
-
-// isWildcard is true of 0.0.0.0, ::, and ::ffff:0.0.0.0.
-func isWildcard(a netip.Addr) bool { return a.Unmap().IsUnspecified() }
-
-// interfaceHas tells whether an interface has the address; device limits the
-// search to one interface, "" to none.
-func interfaceHas(s *netstate.Snapshot, address netip.Addr, device string) bool {
-	for _, a := range s.Policy.Addresses {
-		if a.Prefix.Addr().WithZone("") == address && (device == "" || a.Interface == device) {
-			return true
-		}
-	}
-	return false
-}
-
-// missingAddresses is what is missing where no interface address is known: an
-// empty list is one that was not read.
-const missingAddresses = "the addresses of the interfaces"

@@ -8,13 +8,18 @@ import (
 
 // inquiry is one question about one snapshot, on the way to its report.
 type inquiry struct {
-	snapshot  *netstate.Snapshot
-	question  Question
-	rows      []row
-	processes map[int]*netstate.Process
-	attempts  []attempt
-	verdict   Verdict
-	findings  []finding
+	snapshot *netstate.Snapshot
+	question Question
+	rows     []row
+	// listening are the rows of listeners, unseen the inodes whose owners may
+	// be hidden, foreign those whose hidden owners would be in other network
+	// namespaces.
+	listening       []int
+	unseen, foreign map[uint64]bool
+	processes       map[int]*netstate.Process
+	attempts        []attempt
+	verdict         Verdict
+	findings        []finding
 }
 
 // Why explains what the snapshot means for a program that wants to bind what
@@ -35,7 +40,22 @@ func Why(s *netstate.Snapshot, q Question) *Report {
 }
 
 func newInquiry(s *netstate.Snapshot, q Question) *inquiry {
-	c := &inquiry{snapshot: s, question: q, rows: rowsOf(s, q), processes: map[int]*netstate.Process{}}
+	c := &inquiry{snapshot: s, question: q, rows: rowsOf(s, q), unseen: map[uint64]bool{}, foreign: map[uint64]bool{}, processes: map[int]*netstate.Process{}}
+	for i, r := range c.rows {
+		if r.State == netstate.StateListen {
+			c.listening = append(c.listening, i)
+		}
+	}
+	for _, l := range s.Limits {
+		for _, inode := range l.Inodes {
+			switch l.Kind {
+			case netstate.LimitOwners:
+				c.unseen[inode] = true
+			case netstate.LimitForeignOwners:
+				c.foreign[inode] = true
+			}
+		}
+	}
 	for i := range s.Processes {
 		c.processes[s.Processes[i].PID] = &s.Processes[i]
 	}

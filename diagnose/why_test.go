@@ -302,3 +302,20 @@ func TestIsPure(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkWhy explains a port with 50,000 leftovers and as many connections.
+func BenchmarkWhy(b *testing.B) {
+	s := NewSnapshot().
+		TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(4211), Sharing(true, false)).
+		Process(4211, "./server")
+	for i := range 50_000 {
+		peer := fmt.Sprintf("10.%d.%d.9:%d", i>>8, i&255, 40000)
+		s.TCP("TIME_WAIT", "10.0.0.5:5188", peer, TimeLeft(1))
+		s.TCP("ESTABLISHED", "10.0.0.5:5188", strings.Replace(peer, ".9:", ".8:", 1), OwnedBy(4211), From("accept"), Sharing(true, false))
+	}
+	for b.Loop() {
+		if r := diagnose.Why(s.Snapshot, port(5188)); len(r.Causes) != 2 {
+			b.Fatal(r.Causes)
+		}
+	}
+}

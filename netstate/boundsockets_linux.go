@@ -10,11 +10,7 @@ import (
 // Linux 6.8 does; a release string that is older may hide a backport, so a
 // socket is bound and looked for.
 func (d *inetDiag) listsBound() (bool, error) {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return false, err
-	}
-	if releaseAtLeast(unix.ByteSliceToString(name.Release[:]), 6, 8) {
+	if releaseAtLeast(d.release, 6, 8) {
 		return true, nil
 	}
 	return d.listsOwnBound()
@@ -30,7 +26,7 @@ func (d *inetDiag) listsOwnBound() (bool, error) {
 	defer unix.Close(fd)
 	found := false
 	request := tcpDump(diagStateBound, 0, portSet{{First: port, Last: port}})
-	err = d.dump(request, TCP, func(s Socket) { found = true })
+	err = d.dump(request, TCP, func(inetDiagRow) { found = true })
 	if errors.Is(err, errInterrupted) {
 		err = nil
 	}

@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// mostProgramBytes bounds what is read of another process's executable.
-const mostProgramBytes = 2 << 20
+// mostProgramBytes bounds what is read of another process's executable. The
+// programs in question are small.
+const mostProgramBytes = 512 << 10
 
 // programCanListen is false for a program that is shown not to call listen(2):
 // one that takes all its system calls from the C library, and neither those
@@ -20,18 +21,15 @@ const mostProgramBytes = 2 << 20
 // system calls of their own (Go, some Rust) have the instruction in their code.
 // It is nil where nothing can be shown, and never true.
 //
-// libraries are the other files whose code the process has mapped: those the
-// program needs, and what was preloaded.
-func programCanListen(program io.ReaderAt, libraries []string) *bool {
+// It says nothing about what was preloaded into a process: see
+// [onlyHarmlessCode].
+func programCanListen(program io.ReaderAt) *bool {
 	file, err := elf.NewFile(&boundedReader{program, mostProgramBytes})
 	if err != nil {
 		return nil
 	}
 	needed, err := file.ImportedLibraries()
-	if err != nil || !slices.ContainsFunc(needed, isLibc) {
-		return nil
-	}
-	if others := slices.Concat(needed, libraries); slices.ContainsFunc(others, mayListen) {
+	if err != nil || !slices.ContainsFunc(needed, isLibc) || slices.ContainsFunc(needed, mayListen) {
 		return nil
 	}
 	imported, err := file.ImportedSymbols()
@@ -49,8 +47,11 @@ func programCanListen(program io.ReaderAt, libraries []string) *bool {
 // mayCallSystem tells whether code has the instruction of a system call, or
 // might have it: bytes within other instructions count too.
 func mayCallSystem(machine elf.Machine, segment *elf.Prog) bool {
-	code, err := io.ReadAll(segment.Open())
-	if err != nil || uint64(len(code)) != segment.Filesz {
+	if segment.Filesz > mostProgramBytes {
+		return true
+	}
+	code := make([]byte, segment.Filesz)
+	if _, err := segment.ReadAt(code, 0); err != nil && err != io.EOF {
 		return true
 	}
 	switch machine {
@@ -109,6 +110,17 @@ func (r *boundedReader) ReadAt(p []byte, offset int64) (int, error) {
 		return 0, errTooLarge
 	}
 	return r.from.ReadAt(p, offset)
+}
+
+// onlyHarmlessCode tells whether a process has no code mapped but that of its
+// program and of libraries that never listen. maps is the text of
+// /proc/PID/maps, program the path of the executable.
+func onlyHarmlessCode(maps, program string) bool {
+	files, ok := parseExecutableMaps(maps)
+	return ok && !slices.ContainsFunc(files, func(file string) bool {
+		path, _ := parseExecutable(file)
+		return path != program && mayListen(path)
+	})
 }
 
 // parseExecutableMaps finds the files whose code a process has mapped, in

@@ -187,12 +187,12 @@ type descriptorReader struct {
 	failed     error
 }
 
-// process reads the descriptors of a process. Where there are none, or the
-// directory is closed although the process is the reader's own, its first
-// thread may have exited while others run: /proc shows it as a zombie then.
+// process reads the descriptors of a process. Where its first thread has
+// exited while others run, the process's own directory shows none, and may be
+// read by root alone; it then still tells whose the process is.
 func (r *descriptorReader) process(pid int) {
 	descriptors, err := r.table(pid, pid)
-	if err == nil && descriptors == 0 || denied(err) && r.own(pid) {
+	if (err == nil && descriptors == 0 || denied(err) && r.own(pid)) && r.lostFirstThread(pid) {
 		err = r.threads(pid, err)
 	}
 	switch {
@@ -275,6 +275,21 @@ func (r *descriptorReader) open(name string) (int, error) {
 func (r *descriptorReader) own(pid int) bool {
 	err := unix.Statx(r.search.proc.directory, taskPath(pid, pid), 0, unix.STATX_UID, &r.status)
 	return err == nil && int(r.status.Uid) == unix.Geteuid()
+}
+
+// lostFirstThread tells whether a process runs without its first thread.
+func (r *descriptorReader) lostFirstThread(pid int) bool {
+	fd, err := unix.Openat(r.search.proc.directory, taskPath(pid, pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	n, err := unix.Read(fd, r.buffer)
+	if err != nil {
+		return false
+	}
+	stat, err := parseProcessStat(r.buffer[:n])
+	return err == nil && exited(stat.state) && stat.threads > 1
 }
 
 // socket returns the inode of the socket that a link in an fd directory leads

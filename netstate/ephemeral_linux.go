@@ -24,7 +24,7 @@ func (d *inetDiag) ephemeralUse(query portQuery, policy *Policy, limits *[]Limit
 	var err error
 	for range maxDumps {
 		clear(counter.taken[:])
-		err = d.dumpAll(query.network, portSet{counter.ports}, 0, counter.add)
+		err = d.dumpAll(query.network, portSet{counter.ports}, 0, func(row inetDiagRow) { counter.add(row.Socket) })
 		if !errors.Is(err, errInterrupted) {
 			break
 		}

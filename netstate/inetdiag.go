@@ -104,32 +104,41 @@ func tcpLookup(local, remote netip.AddrPort, interfaceIndex uint32) netlink.Mess
 	}
 }
 
+// inetDiagRow is a row of a dump.
+type inetDiagRow struct {
+	Socket
+	// inFlight is set where the origin must wait for a second reading: the
+	// length of the send queue, which matters while something is in flight,
+	// was not read together with the other counts.
+	inFlight *tcpCounts
+}
+
 // parseInetDiag decodes a struct inet_diag_msg and the attributes behind it.
 // interfaceName turns an interface index into a name.
-func parseInetDiag(network Network, data []byte, interfaceName func(uint32) string) (Socket, error) {
+func parseInetDiag(network Network, data []byte, interfaceName func(uint32) string) (inetDiagRow, error) {
 	if len(data) < inetDiagMessageLength {
-		return Socket{}, fmt.Errorf("a socket of %d bytes, short of %d", len(data), inetDiagMessageLength)
+		return inetDiagRow{}, fmt.Errorf("a socket of %d bytes, short of %d", len(data), inetDiagMessageLength)
 	}
-	s := Socket{
+	s := inetDiagRow{Socket: Socket{
 		Network:      network,
 		Cookie:       uint64(uint32At(data, 44)) | uint64(uint32At(data, 48))<<32,
 		ReceiveQueue: uint32At(data, 56),
 		SendQueue:    uint32At(data, 60),
 		Inode:        uint64(uint32At(data, 68)),
-	}
+	}}
 	var err error
 	if s.State, err = diagState(network, data[1]); err != nil {
-		return Socket{}, err
+		return inetDiagRow{}, err
 	}
 	if index := uint32At(data, 40); index != 0 {
 		s.Device = interfaceName(index)
 	}
 	if err := s.setAddresses(data); err != nil {
-		return Socket{}, err
+		return inetDiagRow{}, err
 	}
 	s.setTimer(data[2], int32(uint32At(data, 52)))
 	s.setUID(uint32At(data, 64))
-	s.Origin = originByState(&s)
+	s.Origin = originByState(&s.Socket)
 	return s, s.setAttributes(data[inetDiagMessageLength:])
 }
 
@@ -197,12 +206,13 @@ func (s *Socket) setUID(uid uint32) {
 	mini := s.Timer != nil && s.Timer.Kind == TimerTimeWait
 	request := s.State == StateSynRecv && s.Inode == 0
 	if !mini && !request {
-		s.UID = &uid
+		known := uid // not &uid, which would be allocated for each TIME_WAIT too
+		s.UID = &known
 	}
 }
 
 // setAttributes skips attributes that it does not know: each kernel adds some.
-func (s *Socket) setAttributes(data []byte) error {
+func (s *inetDiagRow) setAttributes(data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
@@ -213,19 +223,31 @@ func (s *Socket) setAttributes(data []byte) error {
 	for attributes.Next() {
 		switch attributes.Type() {
 		case attributeInfo:
-			if s.Network == TCP {
-				attributes.Do(s.setOrigin)
-			}
+			s.setOrigin(attributes.Bytes())
 		case attributeV6Only:
 			v6only := attributes.Uint8() != 0
 			s.Options.V6Only = &v6only
 		case attributeCgroupID:
 			s.CgroupID = attributes.Uint64()
 		case attributeOptions:
-			attributes.Do(s.setOptions)
+			if err := s.setOptions(attributes.Bytes()); err != nil {
+				return err
+			}
 		}
 	}
 	return attributes.Err()
+}
+
+// setOrigin decodes a struct tcp_info.
+func (s *inetDiagRow) setOrigin(info []byte) {
+	counts, ok := parseTCPCounts(info, s.SendQueue)
+	switch {
+	case !ok || s.Network != TCP || s.Origin != "":
+	case counts.unacked > 0:
+		s.inFlight = &counts
+	default:
+		s.Origin = counts.origin(s.State)
+	}
 }
 
 // setOptions decodes a struct inet_diag_sockopt (Linux 5.10): single bits,

@@ -20,6 +20,8 @@ const (
 	// dumpBufferLength is the most that the kernel puts into one part of a
 	// dump (netlink_dump in net/netlink/af_netlink.c).
 	dumpBufferLength = 32 << 10
+	// maxLookups bounds how many sockets are asked for one by one.
+	maxLookups = 16
 	// maxDumps bounds how often an interrupted dump is repeated.
 	maxDumps = 5
 )
@@ -34,9 +36,11 @@ var (
 
 // inetDiag is a connection to the kernel's NETLINK_SOCK_DIAG.
 type inetDiag struct {
-	ctx        context.Context
-	conn       *netlink.Conn
-	stop       func() bool
+	ctx  context.Context
+	conn *netlink.Conn
+	stop func() bool
+	// release is the kernel's version string.
+	release    string
 	interfaces map[uint32]string
 }
 
@@ -49,13 +53,22 @@ func dialInetDiag(ctx context.Context) (*inetDiag, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newInetDiag(ctx, conn), nil
+	return newInetDiag(ctx, conn, kernelRelease()), nil
 }
 
-func newInetDiag(ctx context.Context, conn *netlink.Conn) *inetDiag {
-	d := &inetDiag{ctx: ctx, conn: conn}
+func newInetDiag(ctx context.Context, conn *netlink.Conn, release string) *inetDiag {
+	d := &inetDiag{ctx: ctx, conn: conn, release: release}
 	d.stop = context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	return d
+}
+
+// kernelRelease is "" where uname(2) is refused.
+func kernelRelease() string {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(name.Release[:])
 }
 
 func (d *inetDiag) close() {
@@ -86,7 +99,7 @@ func (d *inetDiag) failure(err error) error {
 
 // dump sends a request and hands each row of the answer to row. After
 // errInterrupted all rows have been seen, and one may have been missed.
-func (d *inetDiag) dump(request netlink.Message, network Network, row func(Socket)) error {
+func (d *inetDiag) dump(request netlink.Message, network Network, row func(inetDiagRow)) error {
 	d.setDeadline()
 	if _, err := d.conn.Send(request); err != nil {
 		return d.failure(err)
@@ -110,7 +123,7 @@ func (d *inetDiag) dump(request netlink.Message, network Network, row func(Socke
 }
 
 // dumpAll dumps all sockets of one network that have one of the ports.
-func (d *inetDiag) dumpAll(network Network, ports portSet, extensions uint8, row func(Socket)) error {
+func (d *inetDiag) dumpAll(network Network, ports portSet, extensions uint8, row func(inetDiagRow)) error {
 	if network == TCP {
 		return d.dump(tcpDump(diagStatesAll, extensions, ports), TCP, row)
 	}
@@ -128,18 +141,43 @@ func (d *inetDiag) dumpAll(network Network, ports portSet, extensions uint8, row
 // interrupted. With errUnstable it returns the last dump as it was.
 func (d *inetDiag) collect(network Network, ports portSet, extensions uint8) ([]Socket, error) {
 	var sockets []Socket
+	var inFlight map[int]tcpCounts
 	for range maxDumps {
-		sockets = sockets[:0]
-		err := d.dumpAll(network, ports, extensions, func(s Socket) {
-			if ports.contains(s.Local.Port()) {
-				sockets = append(sockets, s)
+		sockets, inFlight = sockets[:0], make(map[int]tcpCounts)
+		err := d.dumpAll(network, ports, extensions, func(row inetDiagRow) {
+			if !ports.contains(row.Local.Port()) {
+				return
 			}
+			if row.inFlight != nil && len(inFlight) < maxLookups {
+				inFlight[len(sockets)] = *row.inFlight
+			}
+			sockets = append(sockets, row.Socket)
 		})
+		if err == nil {
+			return sockets, d.setOrigins(sockets, inFlight)
+		}
 		if !errors.Is(err, errInterrupted) {
-			return sockets, err
+			return nil, err
 		}
 	}
 	return sockets, errUnstable
+}
+
+// setOrigins reads the sockets that have something in flight, by their index,
+// once more. Only where the counts are all what they were before do they
+// belong together.
+func (d *inetDiag) setOrigins(sockets []Socket, inFlight map[int]tcpCounts) error {
+	for i, counts := range inFlight {
+		s := &sockets[i]
+		again, found, err := d.lookUp(s.Local, s.Remote, s.Device)
+		if err != nil {
+			return err
+		}
+		if found && again.inFlight != nil && *again.inFlight == counts && again.Cookie == s.Cookie {
+			s.Origin = counts.origin(again.State)
+		}
+	}
+	return nil
 }
 
 // interfaceName is the name of an interface, or its number in decimal if it

@@ -15,58 +15,66 @@ func originByState(s *Socket) Origin {
 	return ""
 }
 
-// Offsets into struct tcp_info (include/uapi/linux/tcp.h), which has grown at
-// its end only; BytesRetrans is there since Linux 4.19.
-const (
-	tcpInfoUnacked      = 24  // u32, segments
-	tcpInfoBytesAcked   = 120 // u64
-	tcpInfoNotSent      = 144 // u32, bytes
-	tcpInfoBytesSent    = 200 // u64
-	tcpInfoBytesRetrans = 208 // u64
-	tcpInfoLength       = 216
-)
+// tcpCounts are the counts of a connection that tell which side opened it. The
+// kernel takes all but the first at one moment.
+type tcpCounts struct {
+	// sendQueue is in sequence numbers: all that are not acknowledged.
+	sendQueue uint32
+	// unacked is in segments: those in flight.
+	unacked uint32
+	// notSent is in sequence numbers: those that were never sent.
+	notSent                             uint32
+	bytesAcked, bytesSent, bytesRetrans uint64
+}
 
-// setOrigin tells a connection that this side opened from one that it
-// accepted. A SYN and a FIN take up a sequence number each without being data,
-// and bytes_acked counts the numbers that the peer acknowledged, except that
-// an accepted socket starts to count behind its SYN (tcp_create_openreq_child
-// in net/ipv4/tcp_minisocks.c). So of all numbers that were used, those that
-// are not data are the SYN of an active open and a FIN.
-//
-// A shorter struct, of an older kernel, leaves the origin open, and so does
-// any other sum: the queue's length is read at another moment than the rest.
-func (s *Socket) setOrigin(info []byte) error {
-	if len(info) < tcpInfoLength || s.Origin != "" {
-		return nil
+// tcpInfoLength is that of struct tcp_info (include/uapi/linux/tcp.h) up to
+// tcpi_bytes_retrans, which is there since Linux 4.19. It grows at its end.
+const tcpInfoLength = 216
+
+// parseTCPCounts reads a struct tcp_info. It is not ok when the struct is that
+// of an older kernel.
+func parseTCPCounts(info []byte, sendQueue uint32) (counts tcpCounts, ok bool) {
+	if len(info) < tcpInfoLength {
+		return tcpCounts{}, false
 	}
-	notSent := int64(uint32At(info, tcpInfoNotSent))
-	var inFlight int64
-	if unacked := int64(uint32At(info, tcpInfoUnacked)); unacked > 0 {
-		inFlight = int64(s.SendQueue) - notSent
-		if inFlight < unacked {
-			return nil
-		}
+	return tcpCounts{
+		sendQueue:    sendQueue,
+		unacked:      uint32At(info, 24),
+		notSent:      uint32At(info, 144),
+		bytesAcked:   binary.NativeEndian.Uint64(info[120:]),
+		bytesSent:    binary.NativeEndian.Uint64(info[200:]),
+		bytesRetrans: binary.NativeEndian.Uint64(info[208:]),
+	}, true
+}
+
+// origin tells a connection that this side opened from one that it accepted. A
+// SYN and a FIN take up a sequence number each without being data, and
+// bytes_acked counts the numbers that the peer acknowledged, except that an
+// accepted socket begins to count behind its SYN (tcp_create_openreq_child in
+// net/ipv4/tcp_minisocks.c). So of all numbers that were used, those that are
+// not data are the SYN of an active open and a FIN. Any other sum leaves the
+// origin open.
+func (c tcpCounts) origin(state State) Origin {
+	used := int64(c.bytesAcked) - int64(c.bytesSent-c.bytesRetrans)
+	if c.unacked > 0 {
+		used += int64(c.sendQueue) - int64(c.notSent)
 	}
-	data := uint64At(info, tcpInfoBytesSent) - uint64At(info, tcpInfoBytesRetrans)
-	used := uint64At(info, tcpInfoBytesAcked) + inFlight - data
-	if s.finQueued() && notSent == 0 {
+	// The FIN is the last in the queue: it was sent if nothing is left there.
+	if finQueued(state) && c.notSent == 0 {
 		used--
 	}
 	switch used {
 	case 0:
-		s.Origin = OriginAccept
+		return OriginAccept
 	case 1:
-		s.Origin = OriginConnect
+		return OriginConnect
 	}
-	return nil
+	return ""
 }
 
-func uint64At(b []byte, offset int) int64 { return int64(binary.NativeEndian.Uint64(b[offset:])) }
-
-// finQueued tells whether this side has ended its stream. The FIN is the last
-// in the send queue, so it was sent when nothing is left there unsent.
-func (s *Socket) finQueued() bool {
-	switch s.State {
+// finQueued tells whether this side has ended its stream.
+func finQueued(state State) bool {
+	switch state {
 	case StateFinWait1, StateFinWait2, StateClosing, StateLastAck:
 		return true
 	}

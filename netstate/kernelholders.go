@@ -20,16 +20,16 @@ const (
 	linkInfoKind         = 1
 	linkInfoData         = 2
 	vxlanAttributePort   = 15
-	genevePortAttribute  = 5
-	bareudpPortAttribute = 1
+	geneveAttributePort  = 5
+	bareudpAttributePort = 1
 )
 
 // tunnelPortAttributes has the attribute of its port for each kind of device
 // that listens on one UDP port.
 var tunnelPortAttributes = map[string]uint16{
 	"vxlan":   vxlanAttributePort,
-	"geneve":  genevePortAttribute,
-	"bareudp": bareudpPortAttribute,
+	"geneve":  geneveAttributePort,
+	"bareudp": bareudpAttributePort,
 }
 
 // gtpPorts are those of a gtp device that makes its own sockets; it reports

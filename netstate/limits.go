@@ -20,6 +20,10 @@ const (
 	// LimitOwners: the owners of the sockets in Inodes may be processes
 	// that the reader was not permitted to look into.
 	LimitOwners LimitKind = "owners"
+	// LimitForeignOwners: the same, and each of those processes is in another
+	// network namespace. It can have such a socket only if it was handed over,
+	// or changed its namespace since.
+	LimitForeignOwners LimitKind = "foreign-owners"
 	// LimitOptions: the options of a socket could not be read from its owner.
 	LimitOptions LimitKind = "options"
 	// LimitBound: the kernel does not list sockets that are bound and

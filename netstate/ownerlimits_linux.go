@@ -32,7 +32,12 @@ func (d *descriptorSearch) limits(s *Snapshot) []Limit {
 	unreadable := d.unreadableReason()
 	var limits []Limit
 	if reasons := slices.DeleteFunc([]string{d.failure(), unreadable, d.hiddenReason()}, empty); len(ownerless) > 0 && len(reasons) > 0 {
-		limits = append(limits, ownersLimit(ownerless, "", strings.Join(reasons, "; ")))
+		limit := ownersLimit(ownerless, "", strings.Join(reasons, "; "))
+		if len(reasons) == 1 && unreadable != "" && d.unreadableAreForeign() {
+			limit.Kind = LimitForeignOwners
+			limit.Why += ", in other network namespaces"
+		}
+		limits = append(limits, limit)
 	}
 	if len(foreign) > 0 && unreadable != "" {
 		limits = append(limits, ownersLimit(foreign, "further ", unreadable))
@@ -108,6 +113,29 @@ func (d *descriptorSearch) unreadableReason() string {
 		return fmt.Sprintf("1 of %d processes may not be looked into", looked)
 	}
 	return fmt.Sprintf("%d of %d processes may not be looked into", hidden, looked)
+}
+
+// unreadableAreForeign tells whether every process that could not be looked
+// into is in another network namespace than the reader.
+func (d *descriptorSearch) unreadableAreForeign() bool {
+	own, err := d.proc.networkNamespace("self")
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(d.unreadable, func(pid int) bool {
+		namespace, err := d.proc.networkNamespace(strconv.Itoa(pid))
+		return d.proc.mayOwn(pid) && (err != nil || namespace == own)
+	})
+}
+
+// networkNamespace returns a number that two processes have in common if they
+// are in one network namespace: the inode of a file below /proc/PID/net, which
+// each namespace has for itself (proc_alloc_inum in fs/proc/generic.c). Unlike
+// /proc/PID/ns/net it needs no privilege.
+func (p *procfs) networkNamespace(process string) (uint64, error) {
+	var status unix.Stat_t
+	err := unix.Fstatat(p.directory, process+"/net/dev", &status, 0)
+	return status.Ino, err
 }
 
 // mayOwn tells whether a process that could not be looked into can have

@@ -29,9 +29,12 @@ func readOwners(ctx context.Context, s *Snapshot) {
 	readWaits(s, proc, search.sockfs, holders)
 	setOwners(s, holders)
 	readProcesses(s, proc, holders)
-	readCanListen(s, holders)
+	readCanListen(s, proc, holders)
 	s.Limits = append(s.Limits, search.limits(s)...)
-	readOwnerlessCgroups(s, proc)
+	if ownerless, _ := unexplainedInodes(s); len(ownerless) > 0 {
+		readKernelHolders(s)
+		readOwnerlessCgroups(s, proc)
+	}
 }
 
 // eachSocket visits every socket that can have owners: its inode and where
@@ -112,17 +115,20 @@ func setOwners(s *Snapshot, holders map[uint64][]*holder) {
 	})
 }
 
-// readCanListen asks of each process that has a listening or bound stream
-// socket whether its program could have made it listen. UDP sockets need no
-// listen(2).
-func readCanListen(s *Snapshot, holders map[uint64][]*holder) {
+// readCanListen asks of each process that may have a listening or bound stream
+// socket without knowing it whether its program could have made it listen. A
+// process that waits for the socket knows, and one that would close it on exec
+// did not get it that way. UDP sockets need no listen(2).
+func readCanListen(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 	holds := make(map[int]bool)
 	eachSocket(s, func(row socketRow) {
 		if row.network == UDP || row.state != StateListen && row.state != StateBound {
 			return
 		}
 		for _, h := range holders[row.inode] {
-			holds[h.PID] = true
+			if h.Waits != WaitsYes && (h.CloseOnExec == nil || !*h.CloseOnExec) {
+				holds[h.PID] = true
+			}
 		}
 	})
 	if len(holds) > mostWaits {
@@ -130,7 +136,7 @@ func readCanListen(s *Snapshot, holders map[uint64][]*holder) {
 	}
 	for i := range s.Processes {
 		if p := &s.Processes[i]; holds[p.PID] && p.Exe != "" {
-			p.CanListen = canListen(*p)
+			p.CanListen = canListen(proc, *p)
 		}
 	}
 }

@@ -175,6 +175,7 @@ func owners(t testing.TB, rows ...Socket) *Snapshot {
 	t.Helper()
 	s := &Snapshot{Sockets: rows}
 	readOwners(t.Context(), s)
+	readUserNames(s)
 	return s
 }
 
@@ -296,7 +297,8 @@ func TestOwnerlessSocket(t *testing.T) {
 	}
 	switch {
 	case unreadable(t):
-		checkOwnersLimit(t, s, row.Inode)
+		// Those that may not be read are outside the test's network namespace.
+		checkOwnersLimit(t, s, row.Inode, LimitForeignOwners)
 	case firstNamespace(t):
 		if len(s.Limits) != 0 {
 			t.Errorf("limits though every process may be read: %+v", s.Limits)
@@ -343,16 +345,19 @@ func firstNamespace(t *testing.T) bool {
 
 // checkOwnersLimit wants the limit of a reader who may not look into some
 // processes.
-func checkOwnersLimit(t *testing.T, s *Snapshot, inode uint64) {
+func checkOwnersLimit(t *testing.T, s *Snapshot, inode uint64, kind LimitKind) {
 	t.Helper()
-	want := Limit{Kind: LimitOwners, What: fmt.Sprintf("the owner of socket %d", inode), Inodes: []uint64{inode}}
+	want := Limit{Kind: kind, What: fmt.Sprintf("the owner of socket %d", inode), Inodes: []uint64{inode}}
 	if len(s.Limits) != 1 {
 		t.Fatalf("limits %+v, want one", s.Limits)
 	}
 	got := s.Limits[0]
-	counts := regexp.MustCompile(`^(\d+) of (\d+) processes may not be looked into$`).FindStringSubmatch(got.Why)
+	counts := regexp.MustCompile(`^(\d+) of (\d+) processes may not be looked into(, in other network namespaces)?$`).FindStringSubmatch(got.Why)
 	if counts == nil {
 		t.Fatalf("the limit does not count processes: %q", got.Why)
+	}
+	if foreign := counts[3] != ""; foreign != (kind == LimitForeignOwners) {
+		t.Errorf("limit %q of kind %s", got.Why, kind)
 	}
 	hidden, _ := strconv.Atoi(counts[1])
 	looked, _ := strconv.Atoi(counts[2])
@@ -394,7 +399,7 @@ func TestHiddenOwner(t *testing.T) {
 	if len(s.Sockets[0].Owners) != 0 || len(s.Processes) != 0 {
 		t.Fatalf("nobody sees root's descriptors: %+v", s)
 	}
-	checkOwnersLimit(t, s, listener.row.Inode)
+	checkOwnersLimit(t, s, listener.row.Inode, LimitOwners)
 }
 
 func TestFurtherOwnersMayBeHidden(t *testing.T) {

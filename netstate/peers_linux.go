@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxPeers bounds the look-ups for the other ends of connections.
-const maxPeers = 16
-
 // peersOfOrphans returns the sockets at the other end of those that nobody has
 // open any more and that wait for the other end to close.
 func (d *inetDiag) peersOfOrphans(sockets []Socket) ([]Socket, error) {
@@ -20,7 +17,7 @@ func (d *inetDiag) peersOfOrphans(sockets []Socket) ([]Socket, error) {
 		if s.Inode != 0 || !waitsForPeer(s.State) || s.Local == s.Remote {
 			continue
 		}
-		if lookups++; lookups > maxPeers {
+		if lookups++; lookups > maxLookups {
 			break
 		}
 		peer, found, err := d.lookUp(s.Remote, s.Local, s.Device)
@@ -28,7 +25,7 @@ func (d *inetDiag) peersOfOrphans(sockets []Socket) ([]Socket, error) {
 			return nil, err
 		}
 		if found {
-			peers = append(peers, peer)
+			peers = append(peers, peer.Socket)
 		}
 	}
 	return peers, nil
@@ -43,25 +40,25 @@ func waitsForPeer(state State) bool {
 }
 
 // lookUp finds one TCP connection by its addresses.
-func (d *inetDiag) lookUp(local, remote netip.AddrPort, device string) (Socket, bool, error) {
+func (d *inetDiag) lookUp(local, remote netip.AddrPort, device string) (inetDiagRow, bool, error) {
 	d.setDeadline()
 	replies, err := d.conn.Execute(tcpLookup(local, remote, interfaceIndex(device)))
 	if errors.Is(err, unix.ENOENT) {
-		return Socket{}, false, nil
+		return inetDiagRow{}, false, nil
 	}
 	if err != nil {
-		return Socket{}, false, d.failure(err)
+		return inetDiagRow{}, false, d.failure(err)
 	}
 	for _, reply := range replies {
 		s, err := parseInetDiag(TCP, reply.Data, d.interfaceName)
 		if err != nil {
-			return Socket{}, false, err
+			return inetDiagRow{}, false, err
 		}
 		if sameEndpoint(s.Local, local) && sameEndpoint(s.Remote, remote) {
 			return s, true, nil
 		}
 	}
-	return Socket{}, false, nil
+	return inetDiagRow{}, false, nil
 }
 
 // sameEndpoint compares addresses apart from the form they are written in.

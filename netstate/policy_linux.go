@@ -3,7 +3,6 @@ package netstate
 import (
 	"errors"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,9 +38,6 @@ func readIdentity(s *Snapshot) {
 	}
 	uid := uint32(os.Geteuid())
 	s.Policy.UID = &uid
-	if reader, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
-		s.Host.User = reader.Username
-	}
 	capabilities, err := effectiveCapabilities()
 	if err != nil {
 		s.limitPolicy("the capabilities of this process", err)

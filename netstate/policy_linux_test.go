@@ -236,6 +236,7 @@ func TestReadPolicyBindPrivileged(t *testing.T) {
 
 func TestReadPolicyHost(t *testing.T) {
 	s := policySnapshot()
+	readUserNames(s)
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		t.Fatal(err)

@@ -21,32 +21,41 @@ func readProcesses(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 		}
 	}
 	slices.Sort(pids)
-	r := processReader{proc: proc, stats: make(map[int]*processStat)}
+	r := processReader{proc: proc, stats: make(map[int]*processStat), cgroups: make(map[uint64]string)}
 	for _, pid := range slices.Compact(pids) {
 		if p, ok := r.process(pid); ok {
 			s.Processes = append(s.Processes, p)
 		}
 	}
 	s.Limits = append(s.Limits, r.limits...)
-	setUserNames(s.Processes)
-}
-
-// setUserNames fills in the users of processes from /etc/passwd. Users of
-// other sources (LDAP) stay without a name.
-func setUserNames(processes []Process) {
-	wanted := make(map[uint32]bool)
-	for _, p := range processes {
-		if p.UID != nil {
-			wanted[*p.UID] = true
+	for i := range s.Sockets {
+		if socket := &s.Sockets[i]; len(socket.Owners) > 0 {
+			socket.Cgroup = r.cgroups[socket.CgroupID]
 		}
 	}
-	if len(wanted) == 0 {
-		return
+}
+
+// readUserNames fills in the names of users, from /etc/passwd. Users of other
+// sources (LDAP) stay without a name.
+func readUserNames(s *Snapshot) {
+	wanted := make(map[uint32]bool)
+	want := func(uid *uint32) {
+		if uid != nil {
+			wanted[*uid] = true
+		}
 	}
-	names := parseUserNames(readFile("/etc/passwd"), wanted)
-	for i := range processes {
-		if uid := processes[i].UID; uid != nil {
-			processes[i].User = names[*uid]
+	want(s.Policy.UID)
+	eachSocket(s, func(row socketRow) { want(row.uid) })
+	for _, p := range s.Processes {
+		want(p.UID)
+	}
+	s.Users = parseUserNames(readFile("/etc/passwd"), wanted)
+	if s.Policy.UID != nil {
+		s.Host.User = s.Users[*s.Policy.UID]
+	}
+	for i := range s.Processes {
+		if uid := s.Processes[i].UID; uid != nil {
+			s.Processes[i].User = s.Users[*uid]
 		}
 	}
 }
@@ -57,6 +66,7 @@ type processReader struct {
 	proc    *procfs
 	stats   map[int]*processStat
 	mounts  *cgroupMounts
+	cgroups map[uint64]string // of version 2 that processes are in, by id
 	drivers []byte
 	limits  []Limit
 	refused error // of the process that is being read
@@ -221,6 +231,10 @@ func (r *processReader) cgroup(p *Process, base string) {
 	if directory, frozen := r.mounts.frozenBy(paths); frozen {
 		p.FrozenBy, p.State = directory, Frozen
 	}
+	var status unix.Stat_t
+	if directory, ok := r.mounts.unified.directory(paths.unified); ok && unix.Stat(directory, &status) == nil {
+		r.cgroups[status.Ino] = paths.unified
+	}
 }
 
 // state fills in the state of a process whose cgroup has been looked at. Being
@@ -256,18 +270,19 @@ func startTime(ticks uint64) time.Time {
 
 // canListen looks at the program that a process runs; nil also where it may
 // not be read.
-func canListen(p Process) *bool {
-	files, ok := parseExecutableMaps(string(readFile(fmt.Sprintf("/proc/%d/maps", p.PID))))
-	if !ok || len(files) == 0 {
-		return nil
-	}
+func canListen(proc *procfs, p Process) *bool {
 	program, err := os.Open(fmt.Sprintf("/proc/%d/exe", p.PID))
 	if err != nil {
 		return nil
 	}
 	defer program.Close()
-	return programCanListen(program, slices.DeleteFunc(files, func(file string) bool {
-		path, _ := parseExecutable(file)
-		return path == p.Exe
-	}))
+	answer := programCanListen(program)
+	if answer == nil {
+		return nil
+	}
+	maps, err := proc.read(strconv.Itoa(p.PID) + "/maps")
+	if err != nil || len(maps) >= longestFile || !onlyHarmlessCode(string(maps), p.Exe) {
+		return nil
+	}
+	return answer
 }

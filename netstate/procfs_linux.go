@@ -85,10 +85,12 @@ func (p *procfs) numbers(name string) ([]int, error) {
 // until visit says no. The name it gets ends with a zero byte.
 //
 // An entry is a struct linux_dirent64: its length is the 16 bit number at 16,
-// its name starts at 19 (getdents64(2)).
+// its name starts at 19 (getdents64(2)). The first reading is small: /proc makes
+// an inode for each entry, which is in vain where visit soon says no. A reading
+// that leaves room for another entry was the last: /proc fills what it can.
 func eachNumber(fd int, buffer []byte, visit func(number int, name *byte) bool) error {
-	for {
-		n, err := unix.Getdents(fd, buffer)
+	for size := min(1<<10, len(buffer)); ; size = len(buffer) {
+		n, err := unix.Getdents(fd, buffer[:size])
 		if err != nil || n <= 0 {
 			return err
 		}
@@ -99,8 +101,14 @@ func eachNumber(fd int, buffer []byte, visit func(number int, name *byte) bool) 
 			}
 			entries = entries[length:]
 		}
+		if n+longestEntry <= size {
+			return nil
+		}
 	}
 }
+
+// longestEntry is the room that an entry with a name of 20 digits takes.
+const longestEntry = 40
 
 // leadingNumber decodes digits that end with a zero byte; -1 for anything else.
 func leadingNumber(name []byte) int {

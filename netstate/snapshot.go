@@ -28,8 +28,8 @@ type Snapshot struct {
 	// Paths has one entry for each unix socket path in the query.
 	Paths     []Path    `json:"paths,omitempty"`
 	Processes []Process `json:"processes"`
-	// Users are the names of the user ids in Sockets and Unix, where the
-	// system has one.
+	// Users are the names of the user ids of sockets and processes and of
+	// the reader, where the system has one.
 	Users     map[uint32]string `json:"users,omitempty"`
 	Policy    Policy            `json:"policy"`
 	Observed  []BindOutcome     `json:"observed,omitempty"`
@@ -139,7 +139,9 @@ type Socket struct {
 	// Origin tells how the socket got its local port.
 	Origin Origin `json:"origin,omitempty"`
 	// ReceiveQueue and SendQueue are bytes, or for a listener the length of
-	// its accept queue and the backlog.
+	// its accept queue and the backlog. On Linux a SYN or FIN that was not
+	// acknowledged counts as one byte to send, and the peer's FIN as one to
+	// receive until the owner has read the end of the stream.
 	ReceiveQueue uint32 `json:"receive_queue,omitempty"`
 	SendQueue    uint32 `json:"send_queue,omitempty"`
 	// CgroupID is the inode number of the cgroup v2 directory in which the
@@ -155,6 +157,8 @@ type Socket struct {
 type Options struct {
 	ReuseAddr *bool `json:"reuseaddr,omitempty"`
 	ReusePort *bool `json:"reuseport,omitempty"`
+	// ReusePortLB is SO_REUSEPORT_LB (FreeBSD only).
+	ReusePortLB *bool `json:"reuseport_lb,omitempty"`
 	// V6Only is nil also for IPv4 sockets, which have no such option.
 	V6Only *bool `json:"v6only,omitempty"`
 	// Exclusive is SO_EXCLUSIVEADDRUSE (Windows only).
@@ -411,6 +415,8 @@ type BindRequest struct {
 	Port      uint16     `json:"port"`
 	ReuseAddr bool       `json:"reuseaddr,omitempty"`
 	ReusePort bool       `json:"reuseport,omitempty"`
+	// ReusePortLB is SO_REUSEPORT_LB (FreeBSD).
+	ReusePortLB bool `json:"reuseport_lb,omitempty"`
 	// V6Only is IPV6_V6ONLY of an IPv6 socket.
 	V6Only bool `json:"v6only,omitempty"`
 	// Exclusive is SO_EXCLUSIVEADDRUSE (Windows).

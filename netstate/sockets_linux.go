@@ -107,9 +107,9 @@ func (d *inetDiag) completeTCP(sockets []Socket, ports portSet, limits *[]Limit)
 	}
 	// The kernel walks over the listeners first, over the bound sockets then:
 	// one that begins to listen in between is in neither walk.
-	err = d.dump(tcpDump(diagStateListen, 0, ports), TCP, func(s Socket) {
-		if ports.contains(s.Local.Port()) {
-			sockets = append(sockets, s)
+	err = d.dump(tcpDump(diagStateListen, 0, ports), TCP, func(row inetDiagRow) {
+		if ports.contains(row.Local.Port()) {
+			sockets = append(sockets, row.Socket)
 		}
 	})
 	if errors.Is(err, errInterrupted) {

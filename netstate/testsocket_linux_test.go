@@ -1,11 +1,14 @@
 package netstate
 
 import (
+	ordered "cmp"
 	"context"
 	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 )
 
@@ -245,4 +248,68 @@ func socketsIn(sockets []Socket, state State) []Socket {
 		}
 	}
 	return found
+}
+
+// row is what a dump should say of a socket that is open here, by what its
+// descriptor says.
+func (s *testSocket) row(network Network, state State, origin Origin) Socket {
+	s.t.Helper()
+	no, uid := false, uint32(unix.Geteuid())
+	row := Socket{
+		Network: network, Family: IPv4, State: state, Origin: origin,
+		Local: s.local(), Inode: s.inode(), Cookie: s.cookie(), UID: &uid,
+		Options: Options{FreeBind: &no, Transparent: &no},
+	}
+	if !row.Local.Addr().Is4() {
+		row.Family = IPv6
+	}
+	if peer, err := unix.Getpeername(s.fd); err == nil {
+		row.Remote = addrPort(s.t, peer)
+	}
+	return row
+}
+
+// tcp is a row of a TCP socket.
+func (s *testSocket) tcp(state State, origin Origin) Socket {
+	s.t.Helper()
+	return s.row(TCP, state, origin)
+}
+
+// withTimer sets the kind of timer that a row should have.
+func (s Socket) withTimer(kind TimerKind) Socket {
+	s.Timer = &Timer{Kind: kind}
+	return s
+}
+
+// withV6Only sets the IPV6_V6ONLY that a row should have.
+func (s Socket) withV6Only(value bool) Socket {
+	s.Options.V6Only = &value
+	return s
+}
+
+// orphan is a row that has no descriptor any more.
+func (s Socket) orphan() Socket {
+	s.Inode = 0
+	return s
+}
+
+// mini is a row of which the kernel keeps only a few bytes.
+func (s Socket) mini() Socket {
+	s.Inode, s.UID, s.CgroupID, s.Options, s.Origin = 0, nil, 0, Options{}, ""
+	return s
+}
+
+// compareSockets compares rows without regard to their order, and apart from
+// what no test can know: lengths of queues, what is left of a timer, cgroups.
+func compareSockets(t testing.TB, got []Socket, want ...Socket) {
+	t.Helper()
+	order := cmpopts.SortSlices(func(a, b Socket) int {
+		return ordered.Or(ordered.Compare(a.State, b.State), a.Local.Compare(b.Local), a.Remote.Compare(b.Remote),
+			ordered.Compare(a.Cookie, b.Cookie))
+	})
+	if diff := cmp.Diff(want, got, order, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.AddrPort{}),
+		cmpopts.IgnoreFields(Socket{}, "ReceiveQueue", "SendQueue", "CgroupID"),
+		cmpopts.IgnoreFields(Timer{}, "RemainingMilliseconds")); diff != "" {
+		t.Errorf("sockets (-want +got):\n%s", diff)
+	}
 }

@@ -87,6 +87,10 @@ ffff-ffff --xp 00000000 00:00 0    [vsyscall]
 	if diff := cmp.Diff([]string{"/usr/bin/my sleep", "/usr/lib/libc.so.6 (deleted)"}, files); diff != "" || !ok {
 		t.Errorf("%v, files (-want +got):\n%s", ok, diff)
 	}
+	if !onlyHarmlessCode(text, "/usr/bin/my sleep") || onlyHarmlessCode(text, "/usr/bin/other") ||
+		onlyHarmlessCode(text+"7f80-7f81 r-xp 00000000 fe:00 14 /tmp/preloaded.so\n", "/usr/bin/my sleep") {
+		t.Error("harmless code is mistaken for other")
+	}
 	for _, text := range []string{"broken\n", "7f00-7f01 rwxp 00000000 00:00 0 \n", "7f00-7f01 r-xp 00000000 00:00 0 [anon:jit]\n"} {
 		if _, ok := parseExecutableMaps(text); ok {
 			t.Errorf("%q has code in files only", text)

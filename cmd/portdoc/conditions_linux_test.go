@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +12,6 @@ import (
 	"testing"
 
 	"portdoc/diagnose"
-	"portdoc/netstate/netstatetest"
 )
 
 // condition is a real situation that has a cause, and one beside it that
@@ -205,9 +205,6 @@ func udpReceiver(t *testing.T) *diagnose.Report {
 }
 
 func inFlight(t *testing.T) *diagnose.Report {
-	if netstatetest.Ordinary() {
-		t.Skip("other users' processes can't be looked into, so nobody can be excluded")
-	}
 	p := newPuppet(t)
 	port := portOf(p.do("listen", "127.0.0.1:0"))
 	p.do("in-queue", "0")
@@ -235,8 +232,8 @@ func finWait(t *testing.T) *diagnose.Report {
 	server.do("close", "1")
 	server.do("close", "0")
 	report := why(t, port)
-	if !slices.Contains(report.Causes[0].PIDs, client.pid()) {
-		t.Errorf("pids %v lack the peer %d", report.Causes[0].PIDs, client.pid())
+	if peer := fmt.Sprintf("pid %d", client.pid()); !strings.Contains(report.Causes[0].Detail, peer) {
+		t.Errorf("%q does not name the peer, %s", report.Causes[0].Detail, peer)
 	}
 	return report
 }

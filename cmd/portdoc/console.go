@@ -29,11 +29,25 @@ type console struct {
 	color    bool
 }
 
+// presence says whether this process has a standard output.
+type presence int
+
+const (
+	present presence = iota
+	// perhapsClosed is a /dev/null that somebody meant, or that stands in
+	// for a closed one.
+	perhapsClosed
+	closed
+)
+
 // output remembers the first error of its writer, so that nobody has to look
 // at each of cobra's own writes.
 type output struct {
 	io.Writer
 	err error
+	// nowhere tells that nobody reads it, which may be an oversight; told
+	// that an answer went there.
+	nowhere, told bool
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -41,15 +55,18 @@ func (o *output) Write(p []byte) (int, error) {
 		return 0, o.err
 	}
 	n, err := o.Writer.Write(p)
-	o.err = err
+	o.err, o.told = err, true
 	return n, err
 }
 
 // systemConsole is the console of this process.
 func systemConsole() *console {
 	c := &console{in: os.Stdin, out: &output{Writer: os.Stdout}, errors: os.Stderr, width: defaultWidth}
-	if standardOutputClosed() {
+	switch standardOutput() {
+	case closed:
 		c.out.err = syscall.EBADF
+	case perhapsClosed:
+		c.out.nowhere = true
 	}
 	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
 		c.width = columns
@@ -80,6 +97,9 @@ func (c *console) finish(err error) int {
 	if c.out.err != nil {
 		c.complain(writeError(c.out.err))
 		return exitUsage
+	}
+	if c.out.nowhere && c.out.told {
+		c.complain(errors.New("standard output is closed or goes nowhere; the exit status is the answer (for example: portdoc why 5188 > answer.txt)"))
 	}
 	return statusOf(err)
 }

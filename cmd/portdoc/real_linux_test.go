@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -101,4 +102,24 @@ func withoutAge(text string) string {
 	before, rest, _ := strings.Cut(text, " started ")
 	_, after, _ := strings.Cut(rest, " ago")
 	return before + after
+}
+
+// TestOutputNotWanted is what Python's DEVNULL and Node's "ignore" do: the
+// exit status is still the verdict.
+func TestOutputNotWanted(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	must(err)
+	defer null.Close()
+	path, err := os.Executable()
+	must(err)
+	port := portOf(newPuppet(t).do("listen", "127.0.0.1:0"))
+	var complaint strings.Builder
+	command := &exec.Cmd{Path: path, Args: []string{"portdoc", "why", port}, Stdout: null, Stderr: &complaint}
+	command.Run()
+	if status := command.ProcessState.ExitCode(); status != exitBlocked {
+		t.Errorf("exit status %d, want %d", status, exitBlocked)
+	}
+	if lines := strings.Count(complaint.String(), "\n"); lines != 1 {
+		t.Errorf("%d lines on standard error, want 1: %q", lines, &complaint)
+	}
 }

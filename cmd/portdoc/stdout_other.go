@@ -4,9 +4,11 @@ package main
 
 import "os"
 
-// standardOutputClosed tells whether this process was started without a
-// standard output, as far as this system lets it know.
-func standardOutputClosed() bool {
-	_, err := os.Stdout.Stat()
-	return err != nil
+// standardOutput tells whether this process was started without a standard
+// output, as far as this system lets it know.
+func standardOutput() presence {
+	if _, err := os.Stdout.Stat(); err != nil {
+		return closed
+	}
+	return present
 }

@@ -6,13 +6,13 @@ package errortext
 type automaton struct {
 	class [256]uint8 // of a byte; class 0 is all bytes that no word has
 	width int        // number of classes
-	next  []uint16   // state*width + class: the next state; 0 is the root
-	final uint16     // this state and those after it end a word
+	next  []uint32   // state + class: the next state, a multiple of width; 0 is the root
+	final uint32     // this state and those after it end a word
 }
 
 // node is a state while the automaton is built.
 type node struct {
-	child map[uint8]int
+	next  []int // by class; 0 is none, for no word leads back to the root
 	fail  int
 	final bool
 }
@@ -27,11 +27,12 @@ func newAutomaton(words []string) *automaton {
 	for c := 'A'; c <= 'Z'; c++ {
 		a.class[c] = a.class[c-'A'+'a']
 	}
-	nodes := []node{{child: map[uint8]int{}}}
+	nodes := []node{{next: make([]int, a.width)}}
 	for _, word := range words {
 		nodes = a.insert(nodes, word)
 	}
-	a.link(nodes)
+	link(nodes)
+	a.number(nodes)
 	return a
 }
 
@@ -46,13 +47,11 @@ func (a *automaton) insert(nodes []node, word string) []node {
 	at := 0
 	for i := range len(word) {
 		c := a.class[word[i]]
-		to, ok := nodes[at].child[c]
-		if !ok {
-			to = len(nodes)
-			nodes = append(nodes, node{child: map[uint8]int{}})
-			nodes[at].child[c] = to
+		if nodes[at].next[c] == 0 {
+			nodes[at].next[c] = len(nodes)
+			nodes = append(nodes, node{next: make([]int, a.width)})
 		}
-		at = to
+		at = nodes[at].next[c]
 	}
 	nodes[at].final = true
 	return nodes
@@ -60,35 +59,30 @@ func (a *automaton) insert(nodes []node, word string) []node {
 
 // link completes the transitions breadth first, so that the failure state of a
 // node is complete before the node is.
-func (a *automaton) link(nodes []node) {
-	wide := make([][]int, len(nodes))
+func link(nodes []node) {
 	queue := []int{0}
 	for i := 0; i < len(queue); i++ {
 		at := queue[i]
-		wide[at] = make([]int, a.width)
-		for c := range a.width {
-			to, ok := nodes[at].child[uint8(c)]
-			switch {
-			case !ok && at != 0:
-				to = wide[nodes[at].fail][c]
-			case ok && at != 0:
-				nodes[to].fail = wide[nodes[at].fail][c]
+		fallback := nodes[nodes[at].fail].next
+		for c, to := range nodes[at].next {
+			if to == 0 {
+				nodes[at].next[c] = fallback[c]
+				continue
 			}
-			if ok {
-				nodes[to].final = nodes[to].final || nodes[nodes[to].fail].final
-				queue = append(queue, to)
+			if at != 0 {
+				nodes[to].fail = fallback[c]
 			}
-			wide[at][c] = to
+			nodes[to].final = nodes[to].final || nodes[nodes[to].fail].final
+			queue = append(queue, to)
 		}
 	}
-	a.number(nodes, wide)
 }
 
 // number gives the states that end a word the highest numbers, so that one
 // comparison tells them.
-func (a *automaton) number(nodes []node, wide [][]int) {
-	order := make([]uint16, len(nodes))
-	next := uint16(0)
+func (a *automaton) number(nodes []node) {
+	order := make([]uint32, len(nodes))
+	next := uint32(0)
 	for _, final := range []bool{false, true} {
 		if final {
 			a.final = next
@@ -96,23 +90,23 @@ func (a *automaton) number(nodes []node, wide [][]int) {
 		for i := range nodes {
 			if nodes[i].final == final {
 				order[i] = next
-				next++
+				next += uint32(a.width)
 			}
 		}
 	}
-	a.next = make([]uint16, len(nodes)*a.width)
-	for i, row := range wide {
-		for c, to := range row {
-			a.next[int(order[i])*a.width+c] = order[to]
+	a.next = make([]uint32, len(nodes)*a.width)
+	for i := range nodes {
+		for c, to := range nodes[i].next {
+			a.next[int(order[i])+c] = order[to]
 		}
 	}
 }
 
 // find is the index after the first word in text, -1 if none is in it.
 func (a *automaton) find(text []byte) int {
-	state := uint16(0)
+	state := uint32(0)
 	for i, b := range text {
-		state = a.next[int(state)*a.width+int(a.class[b])]
+		state = a.next[state+uint32(a.class[b])]
 		if state >= a.final {
 			return i + 1
 		}

@@ -30,6 +30,9 @@ type candidate struct {
 
 // candidates are all endpoints in a line, in no order.
 func candidates(l *line) []candidate {
+	if !strings.ContainsAny(l.low, "0123456789/@") {
+		return nil
+	}
 	var found []candidate
 	found = append(found, colonEndpoints(l)...)
 	found = append(found, tupleEndpoints(l)...)

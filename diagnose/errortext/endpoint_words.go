@@ -1,6 +1,7 @@
 package errortext
 
 import (
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -8,16 +9,16 @@ import (
 
 var (
 	// ('127.0.0.1', 8000)  ("::1", 8000, 0, 0)  (0.0.0.0, 143)
-	tuplePattern = regexp.MustCompile(`[(\[{]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`)
-	// {127,0,0,1},4000 of Erlang
-	erlangPattern = regexp.MustCompile(`\{(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3})\},\s*(?:port,\s*)?(\d{1,5})\b`)
+	tuplePattern = match(`[(\[{]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`, ",")
+	// {127,0,0,1},4000 and {0,0,0,0,0,0,0,0},4000 of Erlang
+	erlangPattern = match(`\{((?:\d{1,5},\s*){3,7}\d{1,5})\},\s*(\d{1,5})\b`, "},")
 	// sin_port=htons(8080), sin_addr=inet_addr("0.0.0.0") of strace
-	stracePattern = regexp.MustCompile(`sin6?_port=htons\((\d{1,5})\)(?:.{0,60}?(?:inet_addr\(|inet_pton\(af_inet6, )"([^"]+)")?`)
+	stracePattern = match(`sin6?_port=htons\((\d{1,5})\)(?:.{0,60}?(?:inet_addr\(|inet_pton\(af_inet6, )"([^"]+)")?`, "htons")
 )
 
 func tupleEndpoints(l *line) []candidate {
 	var found []candidate
-	for _, m := range tuplePattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, m := range tuplePattern.submatches(l.low) {
 		host, digits := m[2:4], m[4:6]
 		if host[0] < 0 {
 			host, digits = m[6:8], m[8:10]
@@ -28,13 +29,12 @@ func tupleEndpoints(l *line) []candidate {
 		}
 		found = append(found, numbered(l, m[0], digits, canonical(name))...)
 	}
-	for _, m := range erlangPattern.FindAllStringSubmatchIndex(l.low, -1) {
-		quad := strings.Join([]string{l.low[m[2]:m[3]], l.low[m[4]:m[5]], l.low[m[6]:m[7]], l.low[m[8]:m[9]]}, ".")
-		if isAddress(quad) {
-			found = append(found, numbered(l, m[0], m[10:12], quad)...)
+	for _, m := range erlangPattern.submatches(l.low) {
+		if address, ok := erlangAddress(l.low[m[2]:m[3]]); ok {
+			found = append(found, numbered(l, m[0], m[4:6], address)...)
 		}
 	}
-	for _, m := range stracePattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, m := range stracePattern.submatches(l.low) {
 		host := ""
 		if m[4] >= 0 {
 			host = canonical(l.low[m[4]:m[5]])
@@ -42,6 +42,25 @@ func tupleEndpoints(l *line) []candidate {
 		found = append(found, numbered(l, m[0], m[2:4], host)...)
 	}
 	return found
+}
+
+// erlangAddress reads an address that is written as decimal numbers with
+// commas: four bytes, or eight groups of IPv6.
+func erlangAddress(tuple string) (string, bool) {
+	var bytes []byte
+	numbers := strings.Split(tuple, ",")
+	for _, number := range numbers {
+		n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 2*len(numbers))
+		if err != nil {
+			return "", false
+		}
+		if len(numbers) == 8 {
+			bytes = append(bytes, byte(n>>8))
+		}
+		bytes = append(bytes, byte(n))
+	}
+	address, ok := netip.AddrFromSlice(bytes)
+	return address.String(), ok
 }
 
 // numbered is a candidate whose port is at digits of the line, if it is one.
@@ -102,25 +121,30 @@ func networkIn(low string) string {
 	return ""
 }
 
-var notations = []*regexp.Regexp{
-	regexp.MustCompile(`\b(tcp|udp)/(\d{1,5})\b`),
-	regexp.MustCompile(`\b()(\d{1,5})/(?:tcp|udp)\b`),
+var notations = []pattern{
+	match(`\b(tcp)/(\d{1,5})\b`, "tcp/"),
+	match(`\b(udp)/(\d{1,5})\b`, "udp/"),
+	match(`\b()(\d{1,5})/tcp\b`, "/tcp"),
+	match(`\b()(\d{1,5})/udp\b`, "/udp"),
 	// Tomcat: ["http-nio-8080"], ["ajp-nio-127.0.0.1-8009"], AJP/1.3-8009
-	regexp.MustCompile(`"?\b(?:https?|ajp)(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|(?:ajp|http)/1\.\d-(\d{2,5})\b`),
+	match(`"?\bhttps?(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|http/1\.\d-(\d{2,5})\b`, "http"),
+	match(`"?\bajp(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|ajp/1\.\d-(\d{2,5})\b`, "ajp"),
+	match(`\{port,\s*()(\d{1,5})\}`, "{port,"), // Erlang
 	// kubectl: [{80 80}], Elasticsearch: [9300-9400]
-	regexp.MustCompile(`()\[\{(\d{1,5}) \d{1,5}\}`),
-	regexp.MustCompile(`\bto ()\[(\d{2,5})-\d{2,5}\]`),
-	regexp.MustCompile(`\bport already in use:? ()(\d{2,5})\b`),
-	regexp.MustCompile(`\brange:? ()\[?(\d{2,5})-\d{2,5}\b`),
+	match(`()\[\{(\d{1,5}) \d{1,5}\}`, "[{"),
+	match(`\bto ()\[(\d{2,5})-\d{2,5}\]`, "to ["),
+	match(`\bport already in use:? ()(\d{2,5})\b`, "port already in use"),
+	match(`\brange:? ()\[?(\d{2,5})-\d{2,5}\b`, "range"),
 	// QEMU: hostfwd=tcp::2222-:22, 'tcp::2222-:22'
-	regexp.MustCompile(`\b(tcp|udp):[0-9.]*:(\d{1,5})-`),
+	match(`\b(tcp):[0-9.]*:(\d{1,5})-`, "tcp:"),
+	match(`\b(udp):[0-9.]*:(\d{1,5})-`, "udp:"),
 }
 
 // portNotations finds the ports that some programs write without a word.
 func portNotations(l *line) []candidate {
 	var found []candidate
-	for _, pattern := range notations {
-		for _, m := range pattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, n := range notations {
+		for _, m := range n.submatches(l.low) {
 			digits := m[4:6]
 			if digits[0] < 0 {
 				digits = m[6:8]
@@ -135,16 +159,16 @@ func portNotations(l *line) []candidate {
 }
 
 var (
-	ipv4Pattern = regexp.MustCompile(`(?:^|[^\w.])((?:\d{1,3}\.){3}\d{1,3})(?:[^\w.:]|[.:](?:\D|$)|$)`)
-	hostPattern = regexp.MustCompile(`(?:address|host|hostname|for|on|at|to|addr|socket for)["']?\s*[:=]?\s*["'(\[]{1,2}([0-9a-f.:*]+|localhost)["')\]]|\[([0-9a-f:]*::[0-9a-f:]*)\](?:[^:]|$)|(?:address|host) ?[:=] ?(localhost)\b`)
+	ipv4Pattern = match(`(?:^|[^\w.])((?:\d{1,3}\.){3}\d{1,3})(?:[^\w.:]|[.:](?:\D|$)|$)`, ".")
+	hostPattern = match(`(?:address|host|hostname|for|on|at|to|addr|socket for)["']?\s*[:=]?\s*["'(\[]{1,2}([0-9a-f.:*]+|localhost)["')\]]|\[([0-9a-f:]*::[0-9a-f:]*)\](?:[^:]|$)|(?:address|host) ?[:=] ?(localhost)\b`, "address", "host", "for", "on", "at", "to", "addr", "[")
 )
 
 // addresses finds addresses without a port. They join a port that another
 // candidate of the line has.
 func addresses(l *line, found []candidate) []candidate {
 	var bare []candidate
-	for _, pattern := range []*regexp.Regexp{ipv4Pattern, hostPattern} {
-		for _, m := range pattern.FindAllStringSubmatchIndex(l.low, -1) {
+	for _, host := range []pattern{ipv4Pattern, hostPattern} {
+		for _, m := range host.submatches(l.low) {
 			for g := 2; g < len(m); g += 2 {
 				if m[g] < 0 || within(found, m[g]) {
 					continue
@@ -173,7 +197,7 @@ var (
 	quotedPath  = regexp.MustCompile(`["'\x60]((?:/|@|\\\\[.?]\\pipe\\)[^"'\x60]+)["'\x60]`)
 	barePath    = regexp.MustCompile(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
 	socketName  = regexp.MustCompile(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
-	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=]?\s*$`)
+	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=(]?\s*$`)
 	reasonEnd   = regexp.MustCompile(`(?:in use|eaddrinuse|denied|eacces):? ?$`)
 	filesBefore = regexp.MustCompile(`(?:file|config|directory|folder|module|log|script|open|lock)s?["']?\s*[:=]?\s*$`)
 )
@@ -181,9 +205,12 @@ var (
 // paths finds unix sockets: after "unix:", in quotes after a word for it, or
 // with a name that only sockets have.
 func paths(l *line, others []candidate) []candidate {
+	if !strings.ContainsAny(l.low, `/@\`) {
+		return nil
+	}
 	var found []candidate
-	for i, pattern := range []*regexp.Regexp{schemePath, quotedPath, barePath} {
-		for _, m := range pattern.FindAllStringSubmatchIndex(l.text, -1) {
+	for i, kind := range []*regexp.Regexp{schemePath, quotedPath, barePath} {
+		for _, m := range kind.FindAllStringSubmatchIndex(l.text, -1) {
 			path := strings.TrimRight(l.text[m[2]:m[3]], ".:,;)'")
 			before := l.low[max(0, m[2]-24):m[2]]
 			before = strings.TrimRight(before, "\"'`")

@@ -12,7 +12,7 @@ const (
 	waitLines = 12
 	// mergeLines is how many lines, stack frames apart, two mentions of one
 	// failure may be away from each other.
-	mergeLines = 12
+	mergeLines = 30
 	// keptIncidents are remembered to merge with, keptTimes to count repeats.
 	keptIncidents, keptTimes = 16, 1024
 	maxText                  = 400
@@ -59,8 +59,15 @@ func (s *incidents) open(m mention, before *recent) {
 			inc.op, inc.weak = op, inc.weak && op == Connect
 		}
 	}
-	if inc.op != Connect && m.empty() && !m.needsPort {
+	switch {
+	case !m.empty() || m.needsPort:
+	case inc.op == Connect:
+		inc.announced = before.connects()
+	default:
 		inc.announced = before.announced(0, m.unix)
+	}
+	if inc.announced.path != "" && m.kind != AddrInUse && m.kind != InUseUnix {
+		inc.announced = endpoint{port: noPort} // a path is no reason to take back what was found
 	}
 	if len(s.kept) == keptIncidents {
 		s.settle(s.kept[0])
@@ -79,9 +86,12 @@ func (inc *incident) same(m *mention, before *recent) bool {
 		return false // it was none
 	}
 	e := m.endpoint
-	if e.empty() && e.address == "" && m.line.number > inc.last.number && !inc.empty() {
+	if e.empty() && e.address == "" && m.line.number > inc.last.number {
 		if e = before.announced(inc.last.number, m.unix); e.empty() {
 			return true
+		}
+		if inc.empty() && !inc.announced.empty() {
+			return inc.announced.port == e.port && inc.announced.path == e.path
 		}
 	}
 	return inc.fits(e)
@@ -113,7 +123,7 @@ func (s *incidents) merge(inc *incident, m *mention) {
 	retry := false
 	text := shape(m.line.text)
 	for _, known := range inc.shapes {
-		retry = retry || known == text && m.line.number != inc.last.number
+		retry = retry || known == text && m.line.number != inc.last.number && !strings.HasPrefix(m.line.low, " ") && !isFrame(m.line.low)
 	}
 	if !retry && len(inc.shapes) < 8 {
 		inc.shapes = append(inc.shapes, text)
@@ -143,6 +153,7 @@ func (inc *incident) learn(m *mention) {
 	inc.unix = inc.unix || m.unix
 	inc.weak = inc.weak && m.weak
 	inc.needsPort = inc.needsPort && m.needsPort
+	inc.moreToCome = inc.moreToCome && m.moreToCome
 	inc.complete(m.endpoint)
 }
 
@@ -176,13 +187,17 @@ func (s *incidents) follow(l *line) {
 		if inc.settled {
 			continue
 		}
+		if inc.moreToCome && strings.Contains(l.low, "dgram") {
+			inc.network = "udp"
+		}
+		inc.moreToCome = false
 		if op := callIn(l.low); op != "" && (inc.weak || inc.op == "") {
 			inc.op, inc.weak = op, inc.weak && op == Connect
 		}
 		if e := explained(l, inc.unix); inc.fits(e) {
 			inc.complete(e)
 		}
-		if inc.needsPort && inc.kind == "" && !inc.empty() && hasAny(l.low, otherReasons) && frame.MatchString(l.low) {
+		if inc.needsPort && inc.kind == "" && !inc.empty() && hasAny(l.low, otherReasons) && isFrame(l.low) {
 			inc.settled = true // the cause that follows is another
 		}
 		s.settleKnown(inc)
@@ -191,7 +206,7 @@ func (s *incidents) follow(l *line) {
 
 // settleKnown reports an incident that lacks nothing.
 func (s *incidents) settleKnown(inc *incident) {
-	if inc.settled || inc.kind == "" || inc.weak || inc.empty() || inc.op == "" {
+	if inc.settled || inc.kind == "" || inc.weak || inc.empty() || inc.op == "" || inc.moreToCome {
 		return
 	}
 	s.settle(inc)
@@ -231,7 +246,7 @@ func (s *incidents) settleOne(inc *incident) {
 	if inc.empty() {
 		inc.complete(inc.announced)
 	}
-	if inc.weak || inc.needsPort && inc.empty() || inc.op == Connect && inc.kind == Acces || inc.path != "" && inc.kind == Acces {
+	if inc.weak || inc.needsPort && inc.empty() || inc.op == Connect && inc.kind == Acces || (inc.path != "" || inc.unix) && inc.kind == Acces {
 		return
 	}
 	inc.failure = inc.result()
@@ -255,9 +270,15 @@ func (inc *incident) result() Failure {
 	if f.Kind == AddrInUse && (inc.path != "" || inc.unix) {
 		f.Kind = InUseUnix
 	}
+	if f.Kind == AddrNotAvail && f.Path != "" { // which no unix socket gets
+		f.Path, f.Network = "", ""
+	}
 	switch {
 	case f.Kind == InUseUnix:
 		f.Network, f.Address = "unix", ""
+		if f.Op == Connect { // Ruby says connect(2) when it binds
+			f.Op = Bind
+		}
 	case f.Network == "" || f.Network == "ip":
 		f.Network = "tcp"
 	}

@@ -19,19 +19,21 @@ type mention struct {
 	// needsPort mentions say that something failed and no reason: they are
 	// nothing without an endpoint.
 	needsPort bool
+	// moreToCome mentions are complete but for what the next line says.
+	moreToCome bool
 }
 
 var (
 	// The Go standard library's form, also of all that is written in Go:
 	// listen tcp 127.0.0.1:80: bind: reason (net.OpError.Error in net/net.go).
-	goPattern = regexp.MustCompile(`\b(listen|dial) (tcp|udp|ip|unix)(?:[46]|gram|packet)?:? (\S+?):(?:[\s"']|bind\b|listen\b|$)`)
+	goPattern = match(`\b(listen|dial) (tcp|udp|ip|unix)(?:[46]|gram|packet)?:? (\S+?):(?:[\s"']|bind\b|listen\b|$)`, "listen ", "dial ")
 	goSyscall = regexp.MustCompile(`^\s*(?:(bind|listen|socket|connect|connectex|setsockopt)\b:?)?\s*`)
 
-	bindWord = regexp.MustCompile(`\bbind(?:ing|s|ed)?\b|binderror|bindexception|\bbind0\b|make_sock|socket_server|\bcommbind|\bdobind|could not bind|\bbound to port\b`)
+	bindWord = match(`\bbind(?:ing|s|ed)?\b|binderror|bindexception|\bbind0\b|make_sock|socket_server|\bcommbind|\bdobind|could not bind|\bbound to port\b`, "bind", "make_sock", "socket_server", "bound to port")
 	// Other things that are bound: a DNS server's name, mounts, keys, LDAP.
-	otherBind   = regexp.MustCompile(`\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
-	listenWord  = regexp.MustCompile(`\blisten(?:s|ing|er|ers)?\b|\blisten_error|listening`)
-	connectWord = regexp.MustCompile(`\b(?:dial|dialing|connect|connecting|connectex|connection|connections? to|doconnect|connectexception|connection error|connectionerror|noroutetohostexception|getsockopt|curl)\b|phase=connect|http_?proxy error`)
+	otherBind   = regexp.MustCompile(`\b(?:open|mkdir|chown|chmod|unlink|stat|rename|opendir|exec\w*)\(\)|\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
+	listenWord  = match(`\blisten(?:s|ing|er|ers)?\b|\blisten_error|listening`, "listen")
+	connectWord = match(`\b(?:dial|dialing|connect|connecting|connectex|connection|connections? to|doconnect|connectexception|connection error|connectionerror|noroutetohostexception|getsockopt|curl)\b|phase=connect|http_?proxy error`, "connect", "dial", "noroute", "curl", "getsockopt", "http")
 )
 
 // mentions are the failures that a line tells of.
@@ -50,7 +52,7 @@ func mentions(l *line) []mention {
 	if m.unix && m.kind == AddrInUse {
 		m.kind = InUseUnix
 	}
-	if m.path != "" && m.kind == Acces || m.op == Connect && (m.kind == Acces || m.kind == "") {
+	if (m.path != "" || m.unix) && m.kind == Acces || m.op == Connect && (m.kind == Acces || m.kind == "") {
 		return nil
 	}
 	return []mention{*m}
@@ -59,7 +61,7 @@ func mentions(l *line) []mention {
 // goMentions reads Go's form, of which a line can have several.
 func goMentions(l *line) []mention {
 	var found []mention
-	at := goPattern.FindAllStringSubmatchIndex(l.low, -1)
+	at := goPattern.submatches(l.low)
 	for i, m := range at {
 		end := len(l.low)
 		if i+1 < len(at) {
@@ -143,12 +145,17 @@ func reasonMention(l *line) *mention {
 	if m.path != "" {
 		m.unix = true
 	}
+	m.moreToCome = nodeBind.MatchString(l.low)
 	return m
 }
 
+// nodeBind is what Node prints for a failed bind of UDP and, in a cluster's
+// worker, of TCP: the next line tells which.
+var nodeBind = regexp.MustCompile(`^error: bind ea\w+ `)
+
 var (
 	// A file's path right before the reason: /etc/shadow: Permission denied.
-	fileBefore = regexp.MustCompile(`(?:^|[\s"'=])\.{0,2}/[^\s:]*["']?: $`)
+	fileBefore = regexp.MustCompile(`(?:^|[\s"'=])(?:\.{0,2}/[^\s:]*|[a-z]:\\[^:]*)["']?(?:: | \()$`)
 	// Addresses of hosts that are used twice, which is no bind's failure.
 	notSocket = regexp.MustCompile(`\bdhcp\w*|\blease\b|\bduplicate (?:ip )?address|\barp\b|\bby (?:another )?host\b`)
 )
@@ -169,19 +176,19 @@ func saysUnix(low string) bool { return hasAny(low, unixWords) }
 func opOf(low string, r reason) Op {
 	best, op := len(low)+1, Op("")
 	for _, word := range []struct {
-		pattern *regexp.Regexp
-		op      Op
+		pattern
+		op Op
 	}{{bindWord, Bind}, {listenWord, Listen}, {connectWord, Connect}} {
-		for _, at := range word.pattern.FindAllStringIndex(low, 8) {
+		for _, at := range word.all(low) {
 			if d := distance(at, r); d < best {
 				best, op = d, word.op
 			}
 		}
 	}
-	if op == Connect && (bindWord.MatchString(low) || listenWord.MatchString(low)) {
+	if op == Connect && (bindWord.in(low) || listenWord.in(low)) {
 		return Bind // "driver failed programming connectivity ...: bind"
 	}
-	if op == Listen && bindWord.MatchString(low) {
+	if op == Listen && bindWord.in(low) {
 		return Bind
 	}
 	return op
@@ -202,8 +209,8 @@ func distance(at []int, r reason) int {
 func choose(l *line, r reason, unix bool) endpoint {
 	all := candidates(l)
 	anchors := [][]int{{r.at, r.end}}
-	anchors = append(anchors, bindWord.FindAllStringIndex(l.low, 8)...)
-	anchors = append(anchors, listenWord.FindAllStringIndex(l.low, 8)...)
+	anchors = append(anchors, bindWord.all(l.low)...)
+	anchors = append(anchors, listenWord.all(l.low)...)
 	best, at := 1<<30, -1
 	for i, c := range all {
 		if c.port == noPort && c.path == "" || unix && c.path == "" {

@@ -109,8 +109,8 @@ var triggers = sync.OnceValue(func() *automaton {
 	words := slices.Concat(inUseSentences, accesSentences, deniedSentences, notAvailSentences,
 		inUseNames, accesNames, notAvailNames, []string{
 			"10048", "10013", "10049", "-4091", "-4090", "-4092", "errno", "os error", "(98", "(48", "(99", "(49", "[98", "[48",
-			"bind", "listen", "in use", "used by", "being used", "already", "allocated", "occupied", "is taken", "unavailable",
-			"not available", "not open on", "privileged port", "empty port", "initialize", "start server", "ports are not",
+			"bind", "listen", "in use", "used by", "being used", "already", "allocate", "occupied", "pen port", "pen udp", "pen tcp", "reserve", "claim", "obtain", "is taken", "unavailable",
+			"not available", "not open on", "privileged port", "permission to", "empty port", "initialize", "start server", "ports are not",
 			"forward", "expose", "acquire", "existing registration",
 			"占用", "使用中", "使用され", "사용", "занят", "используется", "en uso", "ocupad", "déjà", "bereits", "occupé", "zajęty", "in gebruik", "in uso", "em uso", "occupat",
 		})
@@ -136,7 +136,9 @@ func (s *Scanner) examine(raw []byte) {
 // pass is for a line that has no word of a failure. It may still add to one.
 func (s *Scanner) pass(raw []byte) {
 	if !s.waiting() {
-		s.plain++ // frames count only as long as something can follow them
+		if len(raw) == 0 || raw[0] != ' ' && raw[0] != '\t' {
+			s.plain++ // near enough: nothing waits
+		}
 		return
 	}
 	s.follow(s.count(newLine(s.number, s.plain, raw[:min(len(raw), contextBytes)])))
@@ -144,7 +146,7 @@ func (s *Scanner) pass(raw []byte) {
 
 // count counts a line unless it is a stack frame.
 func (s *Scanner) count(l *line) *line {
-	if !frame.MatchString(l.low) {
+	if !isFrame(l.low) {
 		s.plain++
 		l.plain = s.plain
 	}

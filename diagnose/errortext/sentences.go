@@ -61,7 +61,7 @@ var deniedSentences = []string{
 // notAvailSentences are EADDRNOTAVAIL and WSAEADDRNOTAVAIL (10049).
 var notAvailSentences = []string{
 	"cannot assign requested address", "can't assign requested address", "address not available",
-	"requested address is not valid in its context",
+	"requested address is not valid in its context", "ip address can't be assigned to",
 	"едостъпен адрес на гнездо", "pogut assignar l'adreça sol", "ožadovanou adresu nelze přiřadit",
 	"ikke tildele den ønskede adresse", "angeforderte adresse kann nicht zugewiesen", "εκχώρηση της ζητηθήσας διεύθυνσης",
 	"eblas asigni petatan adreson", "se puede asignar la dirección solicitada", "yydettyä osoitetta ei voi asettaa",

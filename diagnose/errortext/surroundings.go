@@ -41,10 +41,40 @@ var (
 	// A line about a connection, or a port of somebody else.
 	elsewhere = regexp.MustCompile(`\bclient\b|\bconnect(?:ed|ing|ion|ions|s)?\b|\baccept|\bremote|\bpeer\b|\brequest|\bdial|\bupstream\b|\brefused\b|\bestablished\b|\b(?:get|post|put|head) /|\bdatabase\b|\bbroker\b|\bproxy_pass\b|\bhttp/1|\btime_wait\b|\bclose_wait\b|\bdownload|\bfetch|\binstall|\bdocs?:|\bdocumentation\b|\bfrom\b|\bregistry\b|\bstop(?:ped|ping)\b|\bavailable on npm\b`)
 	// A stack frame or other line that only continues the one before.
-	frame = regexp.MustCompile(`^\s+(?:at |from |file "|in |\.\.\.|\d+:|[\w$.<>]+\()|^\s*(?:--->|caused by|file "|at [\w.$]+\()|^goroutine |^\t|^\s{4,}`)
+	frame = regexp.MustCompile(`\s{2,}(?:at |from |file ")|[|\]>] {3,}\S|^\s+(?:at |from |file "|in |\.\.\.|\d+:|[\w$.<>]+\()|^\s*(?:--->|caused by|file "|at [\w.$]+\()|^goroutine |^\t|^\s{4,}`)
 	// Commands: ssh -L 8080:db:80, -D 1080; docker run -p 80:80; nc -l 80.
 	commandPort = regexp.MustCompile(`\s-[ld] ?(?:[\w.*\[\]:]+:)?(\d{2,5}):[\w.-]+:\d+|\s-d ?(\d{2,5})\b|\s(?:-p|--publish)[ =]?(?:[\d.]+:)?(\d{2,5})(?::\d+)?\b|\baddress=(?:[\w.*]+:)?(\d{2,5})\b|\s-l(?:k|v|p|vp|vnp| -p)? (\d{2,5})\b|\b(?:http\.server|simplehttpserver|runserver) (\d{2,5})\b`)
 )
+
+// connects looks back for the address that a connect was called with.
+func (r *recent) connects() endpoint {
+	found, looked := endpoint{port: noPort}, 0
+	r.back(0, func(l *line) bool {
+		looked++
+		if connectFrame.MatchString(l.low) {
+			for _, c := range candidates(l) {
+				if c.port > 0 {
+					found = c.endpoint
+				}
+				if !found.empty() {
+					break
+				}
+			}
+		}
+		return found.empty() && looked < waitLines
+	})
+	return found
+}
+
+// isFrame tells that a line only continues the one before it.
+func isFrame(low string) bool {
+	if low == "" || low[0] > ' ' && !strings.Contains(low, "   ") && !hasAny(low[:min(len(low), 12)], frameStarts) {
+		return false
+	}
+	return frame.MatchString(low)
+}
+
+var frameStarts = []string{"--->", "caused by", "file ", "at ", "goroutine"}
 
 // announced looks back for the address that the program said it would use.
 // In a stack trace it takes what the quoted source lines bind.
@@ -53,10 +83,11 @@ func (r *recent) announced(after int, unix bool) endpoint {
 	found := none
 	looked := 0
 	r.back(after, func(l *line) bool {
-		if !frame.MatchString(l.low) {
+		if !isFrame(l.low) {
 			looked++
 		}
-		if e := announcedIn(l, unix); !e.empty() {
+		// What failed by itself, and with its own reason, was no announcement.
+		if e := announcedIn(l, unix); !e.empty() && len(mentions(l)) == 0 {
 			found = e
 		}
 		return found.empty() && looked < 24
@@ -66,13 +97,14 @@ func (r *recent) announced(after int, unix bool) endpoint {
 
 func announcedIn(l *line, unix bool) endpoint {
 	none := endpoint{port: noPort}
-	if !announcement.MatchString(l.low) && !commandPort.MatchString(l.low) || elsewhere.MatchString(l.low) {
+	quoted := bindFrame.MatchString(l.low)
+	if !quoted && (!announcement.MatchString(l.low) && !commandPort.MatchString(l.low) || elsewhere.MatchString(l.low)) || connectFrame.MatchString(l.low) {
 		return none
 	}
 	var best candidate
 	best.endpoint = none
 	for _, c := range candidates(l) {
-		if c.empty() || (c.path != "") != unix || c.port == 0 {
+		if c.empty() || (c.path != "") != unix && !(c.path != "" && (quoted || strings.Contains(l.low, "unix:"))) || c.port == 0 && !quoted {
 			continue
 		}
 		if best.empty() || best.bare && !c.bare {
@@ -105,7 +137,9 @@ var (
 	// Frames and sources that show which call failed.
 	bindFrame    = regexp.MustCompile(`\bbind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|\bsyscall: '(?:bind|listen)'|bun\b`)
 	connectFrame = regexp.MustCompile(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|\bsyscall: 'connect'|_http_client|new_connection`)
-	startsHere   = regexp.MustCompile(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d`)
+	// What binds before it connects.
+	outgoing   = regexp.MustCompile(`create_connection\(|new_connection`)
+	startsHere = regexp.MustCompile(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d`)
 )
 
 // called is the operation that the lines before show, nearest first: the
@@ -114,8 +148,10 @@ func (r *recent) called(after int) Op {
 	op, looked := Op(""), 0
 	r.back(after, func(l *line) bool {
 		looked++
-		op = callIn(l.low)
-		return op == "" && looked < 12
+		if op == "" || outgoing.MatchString(l.low) {
+			op = callIn(l.low)
+		}
+		return looked < waitLines && !strings.HasPrefix(l.low, "traceback")
 	})
 	return op
 }
