@@ -121,7 +121,7 @@ func TestClientHold(t *testing.T) {
 	}
 	server.accepts(local)
 	holding.Tell(t, "nobody reads this")
-	until(t, netip.MustParseAddrPort(address).Port(), netstate.StateEstablished, netstate.StateListen)
+	until(t, netip.MustParseAddrPort(address), local, netstate.StateEstablished, netstate.StateListen)
 	server.signal(syscall.SIGINT)
 	if rest := server.Rest(t); rest != "" {
 		t.Errorf("the server received %q", rest)

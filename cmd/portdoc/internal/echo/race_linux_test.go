@@ -2,4 +2,8 @@
 
 package echo
 
-func init() { raceDetector = true }
+// The race detector makes everything ten times as slow.
+func init() {
+	raceDetector = true
+	*manyClients, *lineBytes = 1000, 16<<20
+}
