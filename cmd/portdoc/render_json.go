@@ -8,13 +8,11 @@ import (
 	"reflect"
 	"unicode"
 	"unicode/utf8"
-
-	"portdoc/diagnose"
 )
 
-// writeJSON writes a report as one JSON object: on one line, or indented for a
-// person to read.
-func writeJSON(w io.Writer, report *diagnose.Report, indent bool) error {
+// writeJSON writes a report, or a struct that has one in it, as one JSON
+// object: on one line, or indented for a person to read.
+func writeJSON[T any](w io.Writer, report *T, indent bool) error {
 	whole := *report
 	fillSlices(reflect.ValueOf(&whole).Elem())
 	var text bytes.Buffer
