@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// writeJSON writes a report, or a struct that has one in it, as one JSON
-// object: on one line, or indented for a person to read.
-func writeJSON[T any](w io.Writer, report *T, indent bool) error {
-	whole := *report
+// writeJSON writes a value, as a report, as one JSON object: on one line, or
+// indented for a person to read.
+func writeJSON[T any](w io.Writer, value *T, indent bool) error {
+	whole := *value
 	fillSlices(reflect.ValueOf(&whole).Elem())
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -1,6 +1,7 @@
 package errortext
 
 import (
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -9,8 +10,8 @@ import (
 var (
 	// ('127.0.0.1', 8000)  ("::1", 8000, 0, 0)  (0.0.0.0, 143)
 	tuplePattern = match(`[(\[{]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`, ",")
-	// {127,0,0,1},4000 of Erlang
-	erlangPattern = match(`\{(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3})\},\s*(?:port,\s*)?(\d{1,5})\b`, "},")
+	// {127,0,0,1},4000 and {0,0,0,0,0,0,0,0},4000 of Erlang
+	erlangPattern = match(`\{((?:\d{1,5},\s*){3,7}\d{1,5})\},\s*(\d{1,5})\b`, "},")
 	// sin_port=htons(8080), sin_addr=inet_addr("0.0.0.0") of strace
 	stracePattern = match(`sin6?_port=htons\((\d{1,5})\)(?:.{0,60}?(?:inet_addr\(|inet_pton\(af_inet6, )"([^"]+)")?`, "htons")
 )
@@ -29,9 +30,8 @@ func tupleEndpoints(l *line) []candidate {
 		found = append(found, numbered(l, m[0], digits, canonical(name))...)
 	}
 	for _, m := range erlangPattern.submatches(l.low) {
-		quad := strings.Join([]string{l.low[m[2]:m[3]], l.low[m[4]:m[5]], l.low[m[6]:m[7]], l.low[m[8]:m[9]]}, ".")
-		if isAddress(quad) {
-			found = append(found, numbered(l, m[0], m[10:12], quad)...)
+		if address, ok := erlangAddress(l.low[m[2]:m[3]]); ok {
+			found = append(found, numbered(l, m[0], m[4:6], address)...)
 		}
 	}
 	for _, m := range stracePattern.submatches(l.low) {
@@ -42,6 +42,25 @@ func tupleEndpoints(l *line) []candidate {
 		found = append(found, numbered(l, m[0], m[2:4], host)...)
 	}
 	return found
+}
+
+// erlangAddress reads an address that is written as decimal numbers with
+// commas: four bytes, or eight groups of IPv6.
+func erlangAddress(tuple string) (string, bool) {
+	var bytes []byte
+	numbers := strings.Split(tuple, ",")
+	for _, number := range numbers {
+		n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 2*len(numbers))
+		if err != nil {
+			return "", false
+		}
+		if len(numbers) == 8 {
+			bytes = append(bytes, byte(n>>8))
+		}
+		bytes = append(bytes, byte(n))
+	}
+	address, ok := netip.AddrFromSlice(bytes)
+	return address.String(), ok
 }
 
 // numbered is a candidate whose port is at digits of the line, if it is one.
@@ -110,6 +129,7 @@ var notations = []pattern{
 	// Tomcat: ["http-nio-8080"], ["ajp-nio-127.0.0.1-8009"], AJP/1.3-8009
 	match(`"?\bhttps?(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|http/1\.\d-(\d{2,5})\b`, "http"),
 	match(`"?\bajp(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|ajp/1\.\d-(\d{2,5})\b`, "ajp"),
+	match(`\{port,\s*()(\d{1,5})\}`, "{port,"), // Erlang
 	// kubectl: [{80 80}], Elasticsearch: [9300-9400]
 	match(`()\[\{(\d{1,5}) \d{1,5}\}`, "[{"),
 	match(`\bto ()\[(\d{2,5})-\d{2,5}\]`, "to ["),

@@ -155,7 +155,7 @@ var nodeBind = regexp.MustCompile(`^error: bind ea\w+ `)
 
 var (
 	// A file's path right before the reason: /etc/shadow: Permission denied.
-	fileBefore = regexp.MustCompile(`(?:^|[\s"'=])\.{0,2}/[^\s:]*["']?: $`)
+	fileBefore = regexp.MustCompile(`(?:^|[\s"'=])(?:\.{0,2}/[^\s:]*|[a-z]:\\[^:]*)["']?(?:: | \()$`)
 	// Addresses of hosts that are used twice, which is no bind's failure.
 	notSocket = regexp.MustCompile(`\bdhcp\w*|\blease\b|\bduplicate (?:ip )?address|\barp\b|\bby (?:another )?host\b`)
 )

@@ -38,6 +38,9 @@ var (
 	otherAddress = regexp.MustCompile(`(?:mail|\bmac|\bip|\bemail|\bwallet|\bstreet|\bthis|\bten|\bden|\bthat|\bmemory|\bbtc|\bdevice|\bsubnet|\bnetwork|\bweb|\busb|\bphysical)[ -]?(?:die |l')?$`)
 )
 
+// otherUser is who uses an address that is none of a socket.
+var otherUser = regexp.MustCompile(`^ by (?:an?other |a |the )?(?:account|user|customer|member|contact|host|client|device|container|replication|someone|somebody)\b`)
+
 var numberKinds = map[string]Kind{
 	"98": AddrInUse, "48": AddrInUse, "10048": AddrInUse, "4091": AddrInUse,
 	"99": AddrNotAvail, "49": AddrNotAvail, "10049": AddrNotAvail, "4090": AddrNotAvail,
@@ -99,7 +102,7 @@ func isSource(low string, i, end int) bool {
 func sentenceIn(low string, sentences []string, kind Kind, weak bool) reason {
 	for _, sentence := range sentences {
 		i := strings.Index(low, sentence)
-		if i >= 0 && !otherAddress.MatchString(low[max(0, i-20):i]) {
+		if i >= 0 && !otherAddress.MatchString(low[max(0, i-20):i]) && !otherUser.MatchString(low[i+len(sentence):]) {
 			return reason{kind: kind, at: i, end: i + len(sentence), weak: weak}
 		}
 	}

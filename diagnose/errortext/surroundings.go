@@ -104,7 +104,7 @@ func announcedIn(l *line, unix bool) endpoint {
 	var best candidate
 	best.endpoint = none
 	for _, c := range candidates(l) {
-		if c.empty() || (c.path != "") != unix && !(quoted && c.path != "") || c.port == 0 && !quoted {
+		if c.empty() || (c.path != "") != unix && !(c.path != "" && (quoted || strings.Contains(l.low, "unix:"))) || c.port == 0 && !quoted {
 			continue
 		}
 		if best.empty() || best.bare && !c.bare {

@@ -1,0 +1,84 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// networkVariable is set in the environment of a portdoc that was started in a
+// network of its own.
+const networkVariable = "PORTDOC_LAB_NETWORK"
+
+// InNetwork tells whether this process was started by [PlayInNetwork].
+func InNetwork() bool { return os.Getenv(networkVariable) != "" }
+
+// ephemeralPorts is the range of ports in a network of its own.
+const ephemeralPorts = "40000 40003"
+
+// SetNetworkUp makes the network of this process, which is its own, ready: the
+// loopback interface is up, and the ephemeral range is four ports.
+func SetNetworkUp() error {
+	if err := loopbackUp(); err != nil {
+		return fmt.Errorf("the loopback interface: %w", err)
+	}
+	return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(ephemeralPorts), 0)
+}
+
+// ErrNoNetwork tells that this system gives a process no network of its own.
+var ErrNoNetwork = errors.New("this system refuses a network of its own")
+
+// PlayInNetwork runs portdoc with arguments in a new network namespace, and in
+// a user namespace where this process may not do the first alone. It returns
+// the exit status.
+func PlayInNetwork(ctx context.Context, program string, arguments []string, out, complaints io.Writer) (int, error) {
+	command := exec.CommandContext(ctx, program, arguments...)
+	command.Args[0] = "portdoc"
+	command.Stdout, command.Stderr = out, complaints
+	command.Env = append(os.Environ(), networkVariable+"=1")
+	command.SysProcAttr = namespace()
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	err := command.Run()
+	switch exit := (*exec.ExitError)(nil); {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case errors.As(err, &exit):
+		return exit.ExitCode(), nil
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", ErrNoNetwork, err)
+	}
+	return 0, nil
+}
+
+// namespace asks for a network namespace: root can make one, others only as
+// the root of a user namespace of their own.
+func namespace() *syscall.SysProcAttr {
+	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if os.Geteuid() == 0 {
+		return attributes
+	}
+	attributes.Cloneflags |= syscall.CLONE_NEWUSER
+	attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	return attributes
+}
+
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
+}

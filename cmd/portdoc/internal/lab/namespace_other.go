@@ -1,0 +1,23 @@
+//go:build !linux
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// InNetwork tells whether this process was started by [PlayInNetwork].
+func InNetwork() bool { return false }
+
+// SetNetworkUp makes a network of its own ready, which only Linux gives.
+func SetNetworkUp() error { return errors.ErrUnsupported }
+
+// ErrNoNetwork tells that this system gives a process no network of its own.
+var ErrNoNetwork = errors.New("this system gives no process a network of its own")
+
+// PlayInNetwork runs portdoc in a network of its own, which only Linux gives.
+func PlayInNetwork(context.Context, string, []string, io.Writer, io.Writer) (int, error) {
+	return 0, ErrNoNetwork
+}
