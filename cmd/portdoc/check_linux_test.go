@@ -22,11 +22,12 @@ import (
 	"portdoc/netstate/snapshottest"
 )
 
-// TestCheckRange: a thousand targets from one snapshot, one of them taken. Each
-// has the report that why gives it.
+// TestCheckRange: a thousand targets from one snapshot, two of them taken, which
+// have the reports that why gives them.
 func TestCheckRange(t *testing.T) {
 	p := newPuppet(t)
 	p.do("listen", "127.0.0.1:8500")
+	p.do("listen", "[::1]:8501") // a bind of 0.0.0.0 succeeds
 	status, out, complaint := runInMemory("check", "8000-8999", "--json")
 	if status != exitBlocked || complaint != "" {
 		t.Errorf("exit status %d, standard error %q", status, complaint)
@@ -38,12 +39,12 @@ func TestCheckRange(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := diagnose.Free
-		if port == 8500 {
+		if port == 8500 || port == 8501 {
 			want = diagnose.Blocked
-			alone := why(t, "8500")
+			alone := why(t, strconv.Itoa(port))
 			report.Taken = alone.Taken
 			if diff := cmp.Diff(alone, &report); diff != "" {
-				t.Errorf("8500 in the range is another one than alone (-alone +range):\n%s", diff)
+				t.Errorf("%d in the range is another one than alone (-alone +range):\n%s", port, diff)
 			}
 		}
 		if int(*report.Target.Port) != port || report.Verdict != want {
