@@ -48,7 +48,7 @@ func unknownReason(report *diagnose.Report) string {
 		return "it can't be told from here"
 	}
 	l := report.Limits[0]
-	return fmt.Sprintf("%s can't be seen: %s", l.What, l.Why)
+	return l.What + ": " + l.Why
 }
 
 // countdown is when the first cause of a report ends by itself, as far as all

@@ -37,13 +37,13 @@ func (k *checkup) wait(ctx context.Context, results []checked, deadline time.Tim
 		if len(pending) == 0 {
 			return results, nil
 		}
-		if time.Until(deadline) <= 0 {
-			k.tell(fmt.Sprintf("gave up after %v: %s", k.checkOptions.wait, describePending(pending)))
-			return results, nil
-		}
 		if why := identityOf(pending[0]); why != told {
 			told = why
 			k.tell(fmt.Sprintf("waiting, %v at most: %s", k.checkOptions.wait, describePending(pending)))
+		}
+		if time.Until(deadline) <= 0 {
+			k.tell(fmt.Sprintf("gave up after %v: %s", k.checkOptions.wait, describePending(pending)))
+			return results, nil
 		}
 		next := k.nextLook(pending)
 		next.length = min(next.length, time.Until(deadline))
@@ -74,7 +74,7 @@ func describePending(pending []checked) string {
 	return text
 }
 
-// identityOf is what a reason to wait is known by. It does not change while a
+// identityOf is what a reason to wait is known by. It stays the same while a
 // countdown runs.
 func identityOf(r checked) string {
 	words := []string{r.label(), r.verdict}

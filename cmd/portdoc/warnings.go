@@ -116,6 +116,8 @@ func exclusion(r, other *checked, s *netstate.Snapshot) string {
 		name += ", " + origin
 	}
 	switch {
+	case r.target == other.target && r.source.file != other.source.file:
+		return "" // two files that speak of one server
 	case r.target == other.target:
 		return "it is wanted twice, and only one can have it: " + name
 	case !overlap(boundAddresses(r.subject, s), boundAddresses(other.subject, s)):
