@@ -51,7 +51,7 @@ func (l *labPage) StepBegins(number int, does string) {
 func (l *labPage) StepEnds(step *lab.StepResult, report *diagnose.Report) {
 	l.write(func(p *page) {
 		for _, line := range step.Said {
-			p.line(indent + indent + diagnose.Printable(line))
+			p.items(indent+indent, []string{diagnose.Printable(line)})
 		}
 		if report == nil {
 			return

@@ -2,7 +2,6 @@ package errortext
 
 import (
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -73,12 +72,12 @@ func numbered(l *line, at int, digits []int, address string) []candidate {
 }
 
 var (
-	portWord = regexp.MustCompile(`port|puerto|porta|порт|ポート|端口|埠|포트|poort|cổng|連接埠`)
+	portWord = expressed(`port|puerto|porta|порт|ポート|端口|埠|포트|poort|cổng|連接埠`)
 	// What may stand between the word and the number.
-	portGap = regexp.MustCompile(`^(?:s|\(s\)|番号|у|а|е|om|en|号)?(?:["'\]]{0,2}\s*(?:=>|[:=])\s*|\s+|[#\[(:'"]|$)(?:(?:number|numero|número|nummer|nr\.?|no\.?|num|is|n°)\s*[:=]?\s*)?(?:(?:tcp|udp)[ /:]?\s*)?[\s#"'\x60\[({:=]{0,3}(\d{1,5})`)
+	portGap = expressed(`^(?:s|\(s\)|番号|у|а|е|om|en|号)?(?:["'\]]{0,2}\s*(?:=>|[:=])\s*|\s+|[#\[(:'"]|$)(?:(?:number|numero|número|nummer|nr\.?|no\.?|num|is|n°)\s*[:=]?\s*)?(?:(?:tcp|udp)[ /:]?\s*)?[\s#"'\x60\[({:=]{0,3}(\d{1,5})`)
 	// Keys of the other end's port, and words that only end in "port".
-	otherPort = regexp.MustCompile(`(?:remote|client|peer|source|src|dest|destination|upstream|backend|target|foreign|container|connect)[_.\- ]?$`)
-	noPortEnd = regexp.MustCompile(`(?:\b(?:re|su|im|ex|trans|pass|view|air|rap|com|de|sup|s|pur|dis)|rap)$`)
+	otherPort = expressed(`(?:remote|client|peer|source|src|dest|destination|upstream|backend|target|foreign|container|connect)[_.\- ]?$`)
+	noPortEnd = expressed(`(?:\b(?:re|su|im|ex|trans|pass|view|air|rap|com|de|sup|s|pur|dis)|rap)$`)
 )
 
 // portWords finds numbers that the word "port" makes a port: port 80, port: 80,
@@ -193,13 +192,13 @@ func within(found []candidate, at int) bool {
 }
 
 var (
-	schemePath  = regexp.MustCompile(`\bunix:(?://)?([@/.][^\s"'\x60,;)]*)`)
-	quotedPath  = regexp.MustCompile(`["'\x60]((?:/|@|\\\\[.?]\\pipe\\)[^"'\x60]+)["'\x60]`)
-	barePath    = regexp.MustCompile(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
-	socketName  = regexp.MustCompile(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
-	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=(]?\s*$`)
-	reasonEnd   = regexp.MustCompile(`(?:in use|eaddrinuse|denied|eacces):? ?$`)
-	filesBefore = regexp.MustCompile(`(?:file|config|directory|folder|module|log|script|open|lock)s?["']?\s*[:=]?\s*$`)
+	schemePath  = expressed(`\bunix:(?://)?([@/.][^\s"'\x60,;)]*)`)
+	quotedPath  = expressed(`["'\x60]((?:/|@|\\\\[.?]\\pipe\\)[^"'\x60]+)["'\x60]`)
+	barePath    = expressed(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
+	socketName  = expressed(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
+	pathWord    = expressed(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=(]?\s*$`)
+	reasonEnd   = expressed(`(?:in use|eaddrinuse|denied|eacces):? ?$`)
+	filesBefore = expressed(`(?:file|config|directory|folder|module|log|script|open|lock)s?["']?\s*[:=]?\s*$`)
 )
 
 // paths finds unix sockets: after "unix:", in quotes after a word for it, or
@@ -209,7 +208,7 @@ func paths(l *line, others []candidate) []candidate {
 		return nil
 	}
 	var found []candidate
-	for i, kind := range []*regexp.Regexp{schemePath, quotedPath, barePath} {
+	for i, kind := range []expression{schemePath, quotedPath, barePath} {
 		for _, m := range kind.FindAllStringSubmatchIndex(l.text, -1) {
 			path := strings.TrimRight(l.text[m[2]:m[3]], ".:,;)'")
 			before := l.low[max(0, m[2]-24):m[2]]

@@ -1,9 +1,6 @@
 package errortext
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Programs that look before they bind, or hide the reason, say in words of
 // their own that a port is taken or that they could not bind.
@@ -23,11 +20,11 @@ var (
 		match(`(?:端口|端口号|連接埠|埠).{0,16}(?:被占用|已被|占用|使用中)|ポート.{0,24}(?:使用され|使用中)|포트.{0,16}사용 ?중|порт.{0,24}(?:занят|используется)|puerto.{0,24}(?:en uso|ocupado)|port.{0,20}(?:déjà utilisé|bereits (?:verwendet|belegt|benutzt|in benutzung)|est occupé|zajęty|al in gebruik)|porta.{0,24}(?:in uso|em uso|ocupada|occupata)`, "端口", "埠", "ポート", "포트", "порт", "puerto", "port"),
 	}
 	// Something that is no port of a network.
-	otherPorts = regexp.MustCompile(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b`)
+	otherPorts = expressed(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b`)
 	// A line of a program's source, as runtimes quote it.
-	sourceCode = regexp.MustCompile(`===? ?['"]|\bconsole\.\w+\(|\bif \(|\bcatch\b ?\(|process\.exit\(|println!?\(|\braise \w+\(|\bthrow new\b`)
+	sourceCode = expressed(`===? ?['"]|\bconsole\.\w+\(|\bif \(|\bcatch\b ?\(|process\.exit\(|println!?\(|\braise \w+\(|\bthrow new\b`)
 	// It asks or advises and does not state: a hint, a help text.
-	onlyAdvice = regexp.MustCompile(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bor configure this application|\bto listen on another port`)
+	onlyAdvice = expressed(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bor configure this application|\bto listen on another port`)
 
 	failure = `(?:\bcan(?:'?t|not)\b|\bcan not\b|\bcould(?: not|n't)\b|\bunable to\b|\bfail(?:ed|ure|s|ing)?\b|\berror\b|\bproblem\b|\bnot\b)`
 	// "could not bind", "Failed to listen on", "Problem binding to"
@@ -35,7 +32,7 @@ var (
 	// "couldn't allocate port 27015"
 	cannotTake = match(failure+`[^.:]{0,24}?\b(?:allocate|reserve|acquire|claim|obtain|open)\b[^.;]{0,40}\bport\b`, "port")
 	// Ports of another machine, or opened in it.
-	openedThere = regexp.MustCompile(`\bupnp\b|\bfirewall\b|\bnat\b|\bnat-pmp\b|\brouter\b|\bmapping\b|\bconnect\w*`)
+	openedThere = expressed(`\bupnp\b|\bfirewall\b|\bnat\b|\bnat-pmp\b|\brouter\b|\bmapping\b|\bconnect\w*`)
 	// "bind() to ADDRESS failed"
 	bindFailed = match(`(?:\bbind(?:ing)?\b|\blisten(?:ing)?\b|\bforwarding\b)(?:\(\d?\))?[^;]{0,80}?\b(?:fail(?:ed|ure|s)?|error|unexpected error)\b`, "bind", "listen", "forwarding")
 	// Words that stand for it in one family of programs each.
@@ -75,7 +72,7 @@ func takenMention(l *line) *mention {
 }
 
 // vagueTaken is a taken port that the line does not name but plainly means.
-var vagueTaken = regexp.MustCompile(`^bind\b|\bport (?:is |was |may |be )*(?:already )?(?:in use|being used|used|taken|allocated|bound)\b|listening on a port\b`)
+var vagueTaken = expressed(`^bind\b|\bport (?:is |was |may |be )*(?:already )?(?:in use|being used|used|taken|allocated|bound)\b|listening on a port\b`)
 
 // cannotMention is about "failed to bind to ADDRESS" and its like. Without a
 // reason in the line or in the next ones, the address is said to be in use,

@@ -22,7 +22,7 @@ var raceDetector bool
 
 func TestMain(m *testing.M) {
 	netstatetest.Main(m, netstatetest.Roles{
-		"quiet":  func([]string) { serveRole(&Server{Linger: -1, Printer: &Printer{Err: os.Stderr}}) },
+		"quiet":  func([]string) { serveRole(&Server{Linger: -1, Printer: &Printer{Err: io.Discard}}) },
 		"print":  printRole,
 		"iocopy": ioCopyRole,
 		"hold":   holdRole,

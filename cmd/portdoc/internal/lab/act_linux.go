@@ -19,7 +19,7 @@ import (
 // It uses plain system calls, so that only what it is told is set on a socket.
 // Its sockets are numbered from 0. It ends with its input.
 func Act(in io.Reader, out io.Writer) error {
-	a := &sockets{out: out}
+	a := new(sockets)
 	if _, err := fmt.Fprintln(out, "ready"); err != nil {
 		return err
 	}
@@ -39,10 +39,7 @@ func Act(in io.Reader, out io.Writer) error {
 }
 
 // sockets are those that an actor has made.
-type sockets struct {
-	descriptors []int
-	out         io.Writer
-}
+type sockets struct{ descriptors []int }
 
 // commands are what an actor understands, with the number of words that each
 // must have after it.
@@ -56,7 +53,7 @@ var commands = map[string]struct {
 	"accept":  {1, (*sockets).accept},  // accept SOCKET -> the client's address
 	"close":   {1, (*sockets).close},   // close SOCKET
 	"unix":    {1, (*sockets).unix},    // unix PATH: listens
-	"spawn":   {2, (*sockets).spawn},   // spawn SOCKET PROGRAM [ARGUMENT...] -> its pid
+	"spawn":   {2, (*sockets).spawn},   // spawn SOCKET PROGRAM [ARGUMENT...]
 	"exhaust": {1, (*sockets).exhaust}, // exhaust ADDRESS: binds until it fails -> number and error
 }
 
@@ -147,20 +144,21 @@ func (a *sockets) unix(words []string) (string, error) {
 }
 
 // spawn starts a program that gets the socket as descriptor 3, as a program
-// does that forgot to mark it close-on-exec. It prints where the actor does.
+// does that forgot to mark it close-on-exec. It reads and prints where the
+// actor does.
 func (a *sockets) spawn(words []string) (string, error) {
 	fd, err := a.socket(words[0])
 	if err != nil {
 		return "", err
 	}
 	command := exec.Command(words[1], words[2:]...)
-	command.Stdout, _ = a.out.(*os.File)
+	command.Stdin, command.Stdout = os.Stdin, os.Stdout
 	file := os.NewFile(uintptr(fd), "socket")
 	command.ExtraFiles = []*os.File{file}
 	if err := command.Start(); err != nil {
 		return "", err
 	}
-	return strconv.Itoa(command.Process.Pid), nil
+	return "started", nil
 }
 
 func (a *sockets) exhaust(words []string) (string, error) {

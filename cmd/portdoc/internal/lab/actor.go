@@ -15,7 +15,7 @@ type actor struct {
 	name    string
 	stage   *stage
 	command *exec.Cmd
-	input   io.WriteCloser
+	input   *os.File
 	// lines are what it prints, on either output. It is closed when nobody
 	// has the output open any more: neither the process nor its children.
 	lines chan string
@@ -29,19 +29,18 @@ type actor struct {
 
 // start runs portdoc with arguments.
 func (s *stage) start(name string, arguments ...string) *actor {
-	output, theirs, err := os.Pipe()
-	if err != nil {
-		surprised("%v", err)
-	}
+	a := &actor{name: name, stage: s, lines: make(chan string, 64), silent: make(chan struct{}), ended: make(chan struct{})}
+	output, theirs := pipe()
 	defer theirs.Close()
-	command := &exec.Cmd{Path: s.Program, Args: append([]string{"portdoc"}, arguments...), Stdout: theirs, Stderr: theirs}
-	command.SysProcAttr = ownGroup()
-	a := &actor{name: name, stage: s, command: command,
-		lines: make(chan string, 64), silent: make(chan struct{}), ended: make(chan struct{})}
-	if a.input, err = command.StdinPipe(); err != nil {
-		surprised("%v", err)
-	}
-	if err := command.Start(); err != nil {
+	// The input is a pipe of our own, which stays open for a child that
+	// outlives the process.
+	input, ours := pipe()
+	defer input.Close()
+	a.input = ours
+	a.command = &exec.Cmd{Path: s.Program, Args: append([]string{"portdoc"}, arguments...),
+		Stdin: input, Stdout: theirs, Stderr: theirs, SysProcAttr: ownGroup()}
+	if err := a.command.Start(); err != nil {
+		ours.Close()
 		output.Close()
 		surprised("%s could not be started: %v", name, err)
 	}
@@ -49,6 +48,14 @@ func (s *stage) start(name string, arguments ...string) *actor {
 	go a.read(output)
 	go a.wait()
 	return a
+}
+
+func pipe() (reader, writer *os.File) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		surprised("%v", err)
+	}
+	return reader, writer
 }
 
 func (a *actor) read(output *os.File) {

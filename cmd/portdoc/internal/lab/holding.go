@@ -65,18 +65,21 @@ var holding = []*Experiment{
 	{
 		Name:  "inherited",
 		Shows: "a child that got the socket from a parent that is gone",
-		Plan:  "Lets a server start another program without closing its socket for it, and ends the server.",
+		Plan:  "Lets a server start another program without closing its socket for it, and kills the server.",
 		Steps: []Step{
-			{"A server listens, and starts sleep, which gets the socket.", func(s *stage) {
+			{"A server listens, and starts cat, which gets the socket.", func(s *stage) {
 				s.actor("server")
 				s.on(s.do("server", "listen", loopback))
-				s.do("server", "spawn", "0", "sleep", "600")
+				s.do("server", "spawn", "0", "cat")
 				s.get("server").heir = true
 			}, []netstate.State{netstate.StateListen}},
-			{"The server ends, and sleep goes on.", func(s *stage) { s.get("server").leave() },
+			{"The server is killed, and cat goes on.", func(s *stage) {
+				s.get("server").signal("KILL")
+				s.get("server").end()
+			},
 				[]netstate.State{netstate.StateListen}},
 		},
 		Cause: "inherited", Verdict: "blocked", Draws: true,
-		Why: `A socket is closed when the last process that has it closes it. A child gets every descriptor that is not marked close-on-exec, and sleep knows nothing of this one. The port stays taken for as long as it sleeps.`,
+		Why: `A socket is closed when the last process that has it closes it. A child gets every descriptor that is not marked close-on-exec, and cat knows nothing of this one. The port stays taken for as long as it waits for its input.`,
 	},
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,9 @@ var ErrNoNetwork = errors.New("this system refuses a network of its own")
 // a user namespace where this process may not do the first alone. It returns
 // the exit status.
 func PlayInNetwork(ctx context.Context, program string, arguments []string, out, complaints io.Writer) (int, error) {
+	// The process is killed when the thread that started it ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Args[0] = "portdoc"
 	command.Stdout, command.Stderr = out, complaints
@@ -59,7 +63,7 @@ func PlayInNetwork(ctx context.Context, program string, arguments []string, out,
 // namespace asks for a network namespace: root can make one, others only as
 // the root of a user namespace of their own.
 func namespace() *syscall.SysProcAttr {
-	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() == 0 {
 		return attributes
 	}

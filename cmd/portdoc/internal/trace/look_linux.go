@@ -158,7 +158,9 @@ func localOf(fd int) sockaddr {
 			return sockaddr{local: netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))}
 		}
 	case *unix.SockaddrUnix:
-		return sockaddr{path: a.Name}
+		if a.Name != "@" { // so one without a name is decoded
+			return sockaddr{path: a.Name}
+		}
 	}
 	return sockaddr{}
 }

@@ -11,6 +11,7 @@ type status struct {
 	tgid   int // the process
 	uid    uint32
 	binder bool // CAP_NET_BIND_SERVICE is effective
+	state  byte // 'R', 'S', 'T' for stopped, ...; 0 where it is not said
 }
 
 // capNetBindService is its bit in a capability set (capabilities(7)).
@@ -24,6 +25,10 @@ func parseStatus(text []byte) (s status, ok bool) {
 		switch string(key) {
 		case "Name":
 			s.name = string(value)
+		case "State":
+			if len(value) > 0 {
+				s.state = value[0]
+			}
 		case "Tgid":
 			s.tgid, _ = strconv.Atoi(string(value))
 		case "Uid": // real, effective, saved, file system

@@ -102,11 +102,13 @@ func (t *Tracer) Finish(limit time.Duration) {
 	}
 }
 
-// Close ends the watching. Calls of processes that are left wait until a
-// [Guard] lets them through, and fail with ENOSYS when there is none.
+// Close sees the calls through that have come and ends the watching. Calls of
+// processes that are left wait then until a [Guard] lets them through, and fail
+// with ENOSYS when there is none.
 func (t *Tracer) Close() {
 	unix.Write(t.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	t.looping.Wait()
+	t.working.Wait()
 	close(t.forks)
 	unix.Close(t.listener)
 }
