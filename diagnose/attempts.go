@@ -180,6 +180,7 @@ func (c *inquiry) makeAttempts() {
 		c.attempts = []attempt{c.unixAttempt()}
 		return
 	}
+	c.attempts = make([]attempt, 0, 2) // of most reports
 	for i, set := range c.optionSets() {
 		if i > 0 && c.outcome(c.asked()) == ResultOK && !c.mayBeTaken() {
 			break

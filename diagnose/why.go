@@ -77,7 +77,7 @@ func (c *inquiry) report() *Report {
 		Verdict:  c.verdict,
 		Errno:    c.errno(),
 		Summary:  c.summary(),
-		Attempts: []Attempt{},
+		Attempts: make([]Attempt, 0, len(c.attempts)),
 		Causes:   []Cause{},
 		Remedies: c.remedies(),
 		Sockets:  sockets,
