@@ -158,6 +158,11 @@ func (a *actor) await() {
 	}
 }
 
+// busy is the processor time that the ended process has used.
+func (a *actor) busy() time.Duration {
+	return a.command.ProcessState.UserTime() + a.command.ProcessState.SystemTime()
+}
+
 // gone tells whether the process has ended.
 func (a *actor) gone() bool { return isClosed(a.ended) }
 

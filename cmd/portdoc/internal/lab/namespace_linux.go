@@ -17,6 +17,24 @@ import (
 // network of its own.
 const networkVariable = "PORTDOC_LAB_NETWORK"
 
+// The values of networkVariable say which namespaces were made.
+const (
+	networkOnly    = "network"
+	networkAndUser = "network and user"
+)
+
+// Enter is what to put before a command so that it runs in the network of a
+// process, "" where that is everybody's.
+func Enter(pid int) string {
+	switch os.Getenv(networkVariable) {
+	case networkOnly:
+		return fmt.Sprintf("nsenter -n -t %d ", pid)
+	case networkAndUser:
+		return fmt.Sprintf("nsenter --preserve-credentials -U -n -t %d ", pid)
+	}
+	return ""
+}
+
 // InNetwork tells whether this process was started by [PlayInNetwork].
 func InNetwork() bool { return os.Getenv(networkVariable) != "" }
 
@@ -45,8 +63,12 @@ func PlayInNetwork(ctx context.Context, program string, arguments []string, out,
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Args[0] = "portdoc"
 	command.Stdout, command.Stderr = out, complaints
-	command.Env = append(os.Environ(), networkVariable+"=1")
 	command.SysProcAttr = namespace()
+	made := networkOnly
+	if command.SysProcAttr.Cloneflags&syscall.CLONE_NEWUSER != 0 {
+		made = networkAndUser
+	}
+	command.Env = append(os.Environ(), networkVariable+"="+made)
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	err := command.Run()
 	switch exit := (*exec.ExitError)(nil); {
