@@ -28,7 +28,7 @@ func playText(ctx context.Context, c *console, e *lab.Experiment, o lab.Options)
 	})
 	result, err := lab.Play(ctx, e, o)
 	if err != nil {
-		return interrupted(err)
+		return interrupted()
 	}
 	l.write(func(p *page) { l.end(p, result) })
 	return statusOfResult(result)

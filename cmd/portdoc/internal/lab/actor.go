@@ -141,6 +141,7 @@ func (a *actor) fail(text string) {
 	}
 	a.await()
 	for range a.lines {
+		// It is not noted.
 	}
 	if a.command.ProcessState.Success() {
 		surprised("%s should have ended with an error", a.name)
