@@ -236,10 +236,10 @@ func (c *inquiry) dropMissingFamily() {
 }
 
 // tries are the attempts with exactly these options.
-func (c *inquiry) tries(set sharing) []attempt {
-	var tries []attempt
-	for _, a := range c.attempts {
-		if a.sharing() == set {
+func (c *inquiry) tries(set sharing) []*attempt {
+	tries := make([]*attempt, 0, 2)
+	for i := range c.attempts {
+		if a := &c.attempts[i]; a.sharing() == set {
 			tries = append(tries, a)
 		}
 	}
@@ -268,7 +268,7 @@ func (c *inquiry) outcome(set sharing) string {
 // wasTried tells whether all attempts with these options were real binds.
 func (c *inquiry) wasTried(set sharing) bool {
 	tries := c.tries(set)
-	untried := func(a attempt) bool { return a.observed == "" }
+	untried := func(a *attempt) bool { return a.observed == "" }
 	return len(tries) > 0 && !slices.ContainsFunc(tries, untried)
 }
 

@@ -77,9 +77,14 @@ func systemConsole() *console {
 	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && columns > 0 {
 		c.width = columns
 	}
-	// An older Windows console would show the codes instead of the colours.
-	c.color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && runtime.GOOS != "windows"
+	c.color = colorful()
 	return c
+}
+
+// colorful tells whether a terminal is to get colours. An older Windows console
+// would show the codes instead.
+func colorful() bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && runtime.GOOS != "windows"
 }
 
 // complain writes an error as one line that can't disturb a terminal.

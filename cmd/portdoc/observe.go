@@ -37,9 +37,11 @@ func observe(ctx context.Context, query netstate.Query, ask asker, probe bool) (
 // requests are the binds to try for all questions, each once.
 func requests(s *netstate.Snapshot, ask asker) []netstate.BindRequest {
 	var all []netstate.BindRequest
+	parts, known := splitByPort(s), make(map[netstate.BindRequest]bool)
 	for _, q := range ask(s) {
-		for _, request := range diagnose.Requests(s, q) {
-			if !slices.Contains(all, request) {
+		for _, request := range diagnose.Requests(parts.about(q), q) {
+			if !known[request] {
+				known[request] = true
 				all = append(all, request)
 			}
 		}
@@ -50,8 +52,9 @@ func requests(s *netstate.Snapshot, ask asker) []netstate.BindRequest {
 // answer answers the questions from a snapshot alone.
 func answer(s *netstate.Snapshot, ask asker) []*diagnose.Report {
 	var reports []*diagnose.Report
+	parts := splitByPort(s)
 	for _, q := range ask(s) {
-		reports = append(reports, diagnose.Why(s, q))
+		reports = append(reports, diagnose.Why(parts.about(q), q))
 	}
 	return reports
 }

@@ -243,8 +243,6 @@ func (r *logReader) portless(f errortext.Failure) error {
 What to do
   1. See it happen, with the address:
        portdoc run -- YOUR PROGRAM
-  2. See everything that listens:
-       portdoc list
 `)
 	return err
 }

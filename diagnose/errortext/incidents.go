@@ -66,6 +66,9 @@ func (s *incidents) open(m mention, before *recent) {
 	default:
 		inc.announced = before.announced(0, m.unix)
 	}
+	if inc.announced.path != "" && m.kind != AddrInUse && m.kind != InUseUnix {
+		inc.announced = endpoint{port: noPort} // a path is no reason to take back what was found
+	}
 	if len(s.kept) == keptIncidents {
 		s.settle(s.kept[0])
 		s.kept = s.kept[1:]

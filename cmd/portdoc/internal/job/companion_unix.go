@@ -1,0 +1,193 @@
+//go:build linux || darwin || freebsd || openbsd || netbsd
+
+package job
+
+import (
+	"encoding/binary"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// CompanionCommand is the word on the command line that makes this program a
+// companion. [Companion] reads the words behind it.
+const CompanionCommand = "run-companion"
+
+// groupDelay is how far apart a signal to the process group may arrive here
+// and at the companion.
+const groupDelay = 100 * time.Millisecond
+
+// companion is this process's end of the companion. The zero value stands for
+// none.
+type companion struct {
+	socket *os.File
+
+	mutex sync.Mutex
+	ready bool
+	seen  map[syscall.Signal]time.Time
+	news  *sync.Cond
+}
+
+// startCompanion starts one. Without it, signals are judged less well.
+func startCompanion(guard []*os.File) *companion {
+	c := &companion{seen: make(map[syscall.Signal]time.Time)}
+	c.news = sync.NewCond(&c.mutex)
+	path, err := self()
+	if err != nil {
+		return c
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return c
+	}
+	command := exec.Command(path)
+	command.Args = []string{os.Args[0], CompanionCommand, strconv.Itoa(unix.Getpgrp()), strconv.Itoa(len(guard))}
+	command.ExtraFiles = append([]*os.File{theirs}, guard...)
+	command.Dir = "/"
+	// Outside of the group until it is ready for its signals.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = command.Start()
+	for _, file := range command.ExtraFiles {
+		file.Close()
+	}
+	if err != nil {
+		ours.Close()
+		return c
+	}
+	c.socket = ours
+	go c.listen()
+	return c
+}
+
+// listen reads what signals the companion gets: a byte each, and 0 first.
+func (c *companion) listen() {
+	buffer := make([]byte, 1)
+	for {
+		if _, err := io.ReadFull(c.socket, buffer); err != nil {
+			return
+		}
+		c.mutex.Lock()
+		c.ready = true
+		c.seen[syscall.Signal(buffer[0])] = time.Now()
+		c.news.Broadcast()
+		c.mutex.Unlock()
+	}
+}
+
+// shared tells whether a signal that has just arrived here went to the whole
+// group. Without a companion those of a terminal are taken to.
+func (c *companion) shared(s syscall.Signal) bool {
+	arrived := time.Now()
+	timer := time.AfterFunc(groupDelay, c.news.Broadcast)
+	defer timer.Stop()
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if !c.ready {
+		return s != unix.SIGTERM && s != unix.SIGUSR1 && s != unix.SIGUSR2
+	}
+	for c.seen[s].Before(arrived.Add(-groupDelay)) {
+		if time.Since(arrived) >= groupDelay {
+			return false
+		}
+		c.news.Wait()
+	}
+	return true
+}
+
+// watch has the companion continue this process when the process with this id,
+// which is stopped, is no longer.
+func (c *companion) watch(pid int) {
+	if c.socket != nil {
+		c.socket.Write(binary.NativeEndian.AppendUint32(nil, uint32(pid)))
+	}
+}
+
+func (c *companion) close() {
+	if c.socket != nil {
+		c.socket.Close()
+	}
+}
+
+func socketPair() (ours, theirs *os.File, err error) {
+	syscall.ForkLock.RLock() // darwin has no SOCK_CLOEXEC
+	defer syscall.ForkLock.RUnlock()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, fd := range pair {
+		unix.CloseOnExec(fd)
+	}
+	unix.SetNonblock(pair[0], true)
+	return os.NewFile(uintptr(pair[0]), "companion"), os.NewFile(uintptr(pair[1]), "companion"), nil
+}
+
+// Companion is the companion's whole life. Words are those after
+// [CompanionCommand]; guard is called with the files that [Start] was given,
+// and with the socket that is hung up when the other process ends.
+//
+// It ends when both the other process and guard have.
+func Companion(words []string, guard func(files []*os.File, other *os.File)) {
+	group, files := inheritance(words)
+	other := os.NewFile(3, "companion")
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, catchable()...)
+	unix.Setpgid(0, group)
+	other.Write([]byte{0})
+	go func() {
+		for s := range signals {
+			other.Write([]byte{byte(s.(syscall.Signal))})
+		}
+	}()
+	gone := make(chan struct{})
+	go func() { obey(other); close(gone) }()
+	if len(files) > 0 {
+		guard(files, other)
+	}
+	<-gone
+}
+
+// inheritance reads the words and what files come with them. All others that
+// this process has got with its start are closed: they are none of its
+// business, and somebody may wait for their end.
+func inheritance(words []string) (group int, files []*os.File) {
+	count := 0
+	if len(words) == 2 {
+		group, _ = strconv.Atoi(words[0])
+		count, _ = strconv.Atoi(words[1])
+	}
+	for i := range count {
+		files = append(files, os.NewFile(uintptr(4+i), "guard"))
+	}
+	closeInherited(4 + count)
+	for fd := 3; fd < 4+count; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	return group, files
+}
+
+// obey continues the other process whenever a process that it names goes on,
+// until it ends.
+func obey(other *os.File) {
+	parent := os.Getppid()
+	buffer := make([]byte, 4)
+	for {
+		if _, err := io.ReadFull(other, buffer); err != nil {
+			unix.Setsid() // a terminal that goes away is no longer its own
+			return
+		}
+		for pid := int(binary.NativeEndian.Uint32(buffer)); isStopped(pid) && os.Getppid() == parent; {
+			time.Sleep(groupDelay)
+		}
+		if os.Getppid() == parent {
+			unix.Kill(parent, unix.SIGCONT)
+		}
+	}
+}

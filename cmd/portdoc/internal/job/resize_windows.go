@@ -1,0 +1,3 @@
+package job
+
+func onResize(func()) (stop func()) { return func() {} }
