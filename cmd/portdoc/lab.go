@@ -69,7 +69,7 @@ func runLab(ctx context.Context, c *console, o *labOptions, words []string) erro
 	if len(words) == 0 {
 		return listLab(c, o)
 	}
-	experiments, err := chosen(words, o)
+	experiment, err := chosen(words, o)
 	if err != nil {
 		return err
 	}
@@ -78,10 +78,10 @@ func runLab(ctx context.Context, c *console, o *labOptions, words []string) erro
 	if words[0] == "all" {
 		return playAll(ctx, c, o)
 	}
-	return play(ctx, c, o, experiments)
+	return play(ctx, c, o, experiment)
 }
 
-// chosen are the experiments that the words name.
+// chosen is the experiment that the words name, nil for all.
 func chosen(words []string, o *labOptions) (*lab.Experiment, error) {
 	const examples = "portdoc lab time-wait; the list: portdoc lab"
 	e := lab.Find(words[0])
@@ -99,7 +99,7 @@ func chosen(words []string, o *labOptions) (*lab.Experiment, error) {
 // play plays one experiment.
 func play(ctx context.Context, c *console, o *labOptions, e *lab.Experiment) error {
 	if reason := e.Missing(); reason != "" {
-		return &failure{exitBlocked, fmt.Errorf("%s can't be played here: %s", e.Name, reason)}
+		return &failure{exitBlocked, notPlayed{e.Name, errors.New(reason)}}
 	}
 	program, err := os.Executable()
 	if err != nil {
@@ -127,10 +127,12 @@ func playInNetwork(ctx context.Context, c *console, o *labOptions, e *lab.Experi
 	switch {
 	case errors.Is(err, lab.ErrNoNetwork):
 		return &failure{exitBlocked, notPlayed{e.Name, err}}
+	case ctx.Err() != nil && err != nil:
+		return interrupted()
 	case err != nil:
-		return interrupted(err)
-	case status == exitUnknown:
-		return exitStatus(exitBlocked)
+		return &failure{exitBlocked, err}
+	case status == exitUnknown: // it has said why
+		return notPlayed{e.Name, exitStatus(exitBlocked)}
 	}
 	return exitStatus(status)
 }
@@ -143,8 +145,10 @@ type notPlayed struct {
 
 func (n notPlayed) Error() string { return fmt.Sprintf("%s can't be played here: %v", n.name, n.err) }
 
+func (n notPlayed) Unwrap() error { return n.err }
+
 // interrupted tells that the end was asked for.
-func interrupted(error) error {
+func interrupted() error {
 	return &failure{exitBlocked, errors.New("ended before the experiment was over; its processes and files are gone")}
 }
 
@@ -163,7 +167,7 @@ func labLook(noProbe bool) func(context.Context, string) (*diagnose.Report, erro
 func playJSON(ctx context.Context, c *console, e *lab.Experiment, o lab.Options) error {
 	result, err := lab.Play(ctx, e, o)
 	if err != nil {
-		return interrupted(err)
+		return interrupted()
 	}
 	if err := writeJSON(c.out, result, c.terminal); err != nil {
 		return err
@@ -178,40 +182,36 @@ func statusOfResult(result *lab.Result) error {
 	return exitStatus(exitBlocked)
 }
 
-// playAll plays each experiment that can be played here. One that is skipped
+// playAll plays each experiment that can be played here. One that is left out
 // is no failure.
 func playAll(ctx context.Context, c *console, o *labOptions) error {
-	var failed, skipped []string
+	var otherwise, leftOut []string
 	all := lab.All()
 	for i, e := range all {
 		if i > 0 && !o.json {
 			fmt.Fprintln(c.out)
 		}
-		reason := e.Missing()
-		if reason == "" {
-			err := play(ctx, c, o, e)
-			not := notPlayed{}
-			switch {
-			case ctx.Err() != nil:
-				return err
-			case errors.As(err, &not):
-				reason = not.err.Error()
-			case statusOf(err) != exitFree:
-				failed = append(failed, e.Name)
+		err := play(ctx, c, o, e)
+		absent := notPlayed{}
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case errors.As(err, &absent):
+			leftOut = append(leftOut, e.Name)
+			if told := exitStatus(0); !errors.As(err, &told) {
+				c.complain(err)
 			}
-		}
-		if reason != "" {
-			skipped = append(skipped, e.Name)
-			fmt.Fprintf(c.errors, "%s is left out: %s\n", e.Name, reason)
+		case statusOf(err) != exitFree:
+			otherwise = append(otherwise, e.Name)
 		}
 	}
 	if !o.json {
-		fmt.Fprintf(c.out, "\n%d experiments: %d as they should be", len(all), len(all)-len(failed)-len(skipped))
-		tally(c, "left out", skipped)
-		tally(c, "otherwise", failed)
+		fmt.Fprintf(c.out, "\n%d experiments: %d as they should be", len(all), len(all)-len(otherwise)-len(leftOut))
+		tally(c, "left out", leftOut)
+		tally(c, "otherwise", otherwise)
 		fmt.Fprintln(c.out)
 	}
-	if len(failed) > 0 {
+	if len(otherwise) > 0 {
 		return exitStatus(exitBlocked)
 	}
 	return nil

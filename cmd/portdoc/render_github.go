@@ -63,7 +63,6 @@ var (
 	githubPropertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-func githubData(text string) string { return githubDataEscapes.Replace(diagnose.Printable(text)) }
 func githubProperty(text string) string {
 	return githubPropertyEscapes.Replace(diagnose.Printable(text))
 }

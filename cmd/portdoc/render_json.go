@@ -38,6 +38,10 @@ func fillSlices(v reflect.Value) {
 				fillSlices(v.Field(i))
 			}
 		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fillSlices(v.Elem())
+		}
 	case reflect.Slice:
 		if v.IsNil() {
 			v.Set(reflect.MakeSlice(v.Type(), 0, 0))

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"portdoc/cmd/portdoc/internal/lab"
@@ -28,7 +28,7 @@ func playText(ctx context.Context, c *console, e *lab.Experiment, o lab.Options)
 	})
 	result, err := lab.Play(ctx, e, o)
 	if err != nil {
-		return interrupted(err)
+		return interrupted()
 	}
 	l.write(func(p *page) { l.end(p, result) })
 	return statusOfResult(result)
@@ -94,13 +94,9 @@ func statesOf(report *diagnose.Report) []string {
 func (l *labPage) Kept(target string, pids []int) {
 	l.write(func(p *page) {
 		p.heading("The state stands until you end it: press Ctrl+C here. Meanwhile, in another terminal:")
-		p.commands(indent+indent, []string{"portdoc why " + target})
-		var words []string
-		for _, pid := range pids {
-			words = append(words, strconv.Itoa(pid))
-		}
-		if len(words) > 0 {
-			p.paragraph(indent, "The processes are "+strings.Join(words, ", ")+".")
+		p.commands(indent+indent, []string{lab.Enter(os.Getpid()) + "portdoc why " + target})
+		if len(pids) > 0 {
+			p.paragraph(indent, "Its processes: "+strings.Trim(fmt.Sprint(pids), "[]")+".")
 		}
 	})
 }

@@ -141,6 +141,7 @@ func (a *actor) fail(text string) {
 	}
 	a.await()
 	for range a.lines {
+		// It is not noted.
 	}
 	if a.command.ProcessState.Success() {
 		surprised("%s should have ended with an error", a.name)
@@ -156,6 +157,11 @@ func (a *actor) await() {
 	case <-time.After(patience):
 		surprised("%s should have ended", a.name)
 	}
+}
+
+// busy is the processor time that the ended process has used.
+func (a *actor) busy() time.Duration {
+	return a.command.ProcessState.UserTime() + a.command.ProcessState.SystemTime()
 }
 
 // gone tells whether the process has ended.

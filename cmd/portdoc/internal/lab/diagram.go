@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// states of RFC 9293 (section 3.3.2, figure 5) under the kernel's names. The
-// passive side is on the left above, whoever closes first on the left below.
+// stateDiagram has the states of RFC 9293 (section 3.3.2, figure 5) under the
+// kernel's names. The passive side is on the left above, whoever closes first on the left below.
 const stateDiagram = `
                            +-------------+
  listen()                  |   CLOSED    |                   connect()

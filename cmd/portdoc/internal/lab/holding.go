@@ -21,7 +21,14 @@ var holding = []*Experiment{
 		After: []Step{{"SIGCONT lets it go on, and the SIGTERM that waited ends it.", func(s *stage) {
 			s.get("server").signal("CONT")
 			s.get("server").end()
+			s.get("client").end()
+		}, nil}, {"The server is started again, stopped again, and ended with SIGKILL: that acts at once.", func(s *stage) {
+			s.serve("again", s.address)
+			s.get("again").stop()
+			s.get("again").signal("KILL")
+			s.get("again").end()
 		}, nil}},
+		// The server ends without one if it left something unread (RST).
 		Leaves: "perhaps a connection in TIME_WAIT",
 	},
 	{

@@ -2,10 +2,6 @@ package lab
 
 import "portdoc/netstate"
 
-// spins is how often a server with a famous bug reads again before it is
-// ended: for a moment.
-const spins = "--max-spins=100000"
-
 // talk begins most experiments.
 func talk(client string, flags ...string) []Step {
 	return []Step{
@@ -71,10 +67,44 @@ var serving = []*Experiment{
 		Cause: "time-wait", Verdict: "blocked", Draws: true, Leaves: "a connection in TIME_WAIT",
 		Why: `The server closed first, so its side of the connection to the waiting client is in TIME_WAIT. Of the other connection nothing is left: its client never closed but wrote, and the kernel, which has no program for that port any more, answered with RST. That ends a connection on both sides at once.`,
 	},
-	spin("client-exits-first", "ignore", "the spin: a server that ignores what a read returns",
-		`At the end of a connection every read returns at once. A loop that ignores the result reads again, as fast as the processor can: this server was ended by --max-spins after 100,000 times. Without that it would use up a whole processor for as long as it runs, and the connection would stay in CLOSE_WAIT.`),
-	spin("eof-minus-one", "errors-only", "the spin: a server that waits for -1 and gets 0",
-		`read(2) returns -1 for an error, and the end of a connection is none: it returns 0. A loop that only ends with -1 goes round at full speed; this server was ended by --max-spins after 100,000 times.`),
+	{
+		Name:  "client-exits-first",
+		Shows: "the spin: a server that ignores what a read returns",
+		Plan:  "Connects a client to a server with --on-eof=ignore, and lets the client leave.",
+		Steps: append(talk("client", "--on-eof=ignore", "--max-spins=20000000"),
+			Step{"The client leaves: its side is closed, and the server reads again and again.", func(s *stage) {
+				s.get("client").closeInput()
+				s.get("server").line()
+			}, []netstate.State{netstate.StateListen, netstate.StateCloseWait}}),
+		Cause: "listener", Verdict: "blocked", Draws: true,
+		Why: `At the end of a connection every read returns at once. A loop that ignores the result reads again, as fast as the processor can, and never closes: the connection stays in CLOSE_WAIT, for as long as the server runs. Only --max-spins would end it here.`,
+		After: []Step{{"Ctrl+C ends the server, which was busy all the time.", func(s *stage) {
+			server := s.get("server")
+			server.signal("INT")
+			server.end()
+			if server.busy() == 0 {
+				surprised("the server should have used the processor")
+			}
+			s.get("client").end()
+		}, nil}},
+		Leaves: "perhaps a connection in TIME_WAIT",
+	},
+	{
+		Name:  "eof-minus-one",
+		Shows: "the spin: a server that waits for -1 and gets 0",
+		Plan:  "Connects a client to a server with --on-eof=errors-only, lets the client leave, and lets the server read in vain 100,000 times.",
+		Steps: append(talk("client", "--on-eof=errors-only", "--max-spins=100000"),
+			Step{"The client leaves, and the server does not understand: it reads again and again.", func(s *stage) {
+				s.get("client").closeInput()
+				s.get("server").line()
+			}, nil},
+			Step{"After 100,000 reads, --max-spins ends it.", func(s *stage) {
+				s.get("server").line()
+				s.get("client").end()
+			}, []netstate.State{netstate.StateListen}}),
+		Cause: "listener", Verdict: "blocked", Draws: true, everywhere: true,
+		Why: `read(2) returns -1 for an error, and the end of a connection is none: it returns 0. A loop that only ends with -1 goes round at full speed, for as long as the program runs. This one was ended by --max-spins.`,
+	},
 	{
 		Name:  "eof-zero",
 		Shows: "a server that takes 0 bytes for the end, as it should",
@@ -87,22 +117,4 @@ var serving = []*Experiment{
 		Cause: "listener", Verdict: "blocked", Draws: true, everywhere: true,
 		Why: `A read that returns 0 bytes is how a program is told that the other side has closed. The server closed its side too (LAST_ACK, for a moment), and its side of the connection is gone. The listener still takes the port.`,
 	},
-}
-
-// spin is the experiment of a client that leaves a server with a famous bug.
-func spin(name, bug, shows, why string) *Experiment {
-	return &Experiment{
-		Name: name, Shows: shows,
-		Plan: "Connects a client to a server with --on-eof=" + bug + ", lets the client leave, and counts how often the server reads in vain.",
-		Steps: append(talk("client", "--on-eof="+bug, spins),
-			Step{"The client leaves, and the server does not understand: it reads again and again.", func(s *stage) {
-				s.get("client").closeInput()
-				s.get("server").line()
-			}, nil},
-			Step{"After 100,000 reads, --max-spins ends it.", func(s *stage) {
-				s.get("server").line()
-				s.get("client").end()
-			}, []netstate.State{netstate.StateListen}}),
-		Cause: "listener", Verdict: "blocked", Draws: true, everywhere: true, Why: why,
-	}
 }
