@@ -24,6 +24,10 @@ const CompanionCommand = "run-companion"
 // and at the companion.
 const groupDelay = 100 * time.Millisecond
 
+// wokeUp is what the companion says before it continues the other process. It
+// is no signal's number.
+const wokeUp syscall.Signal = 255
+
 // companion is this process's end of the companion. The zero value stands for
 // none.
 type companion struct {
@@ -85,20 +89,44 @@ func (c *companion) listen() {
 // group. Without a companion those of a terminal are taken to.
 func (c *companion) shared(s syscall.Signal) bool {
 	arrived := time.Now()
-	timer := time.AfterFunc(groupDelay, c.news.Broadcast)
-	defer timer.Stop()
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if !c.ready {
 		return s != unix.SIGTERM && s != unix.SIGUSR1 && s != unix.SIGUSR2
 	}
-	for c.seen[s].Before(arrived.Add(-groupDelay)) {
-		if time.Since(arrived) >= groupDelay {
+	for {
+		waited := c.await(s, arrived)
+		if !c.seen[s].Before(arrived.Add(-groupDelay)) {
+			return true
+		}
+		if waited < 2*groupDelay {
 			return false
 		}
+		// This process was stopped meanwhile, and what the companion said is
+		// still to be read.
+	}
+}
+
+// await waits for news of a signal, and returns how long that took.
+func (c *companion) await(s syscall.Signal, arrived time.Time) time.Duration {
+	began := time.Now()
+	timer := time.AfterFunc(groupDelay, func() {
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		c.news.Broadcast()
+	})
+	defer timer.Stop()
+	for c.seen[s].Before(arrived.Add(-groupDelay)) && time.Since(began) < groupDelay {
 		c.news.Wait()
 	}
-	return true
+	return time.Since(began)
+}
+
+// woke tells whether the companion has continued this process since a time.
+func (c *companion) woke(since time.Time) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.seen[wokeUp].After(since)
 }
 
 // watch has the companion continue this process when the process with this id,
@@ -187,6 +215,7 @@ func obey(other *os.File) {
 			time.Sleep(groupDelay)
 		}
 		if os.Getppid() == parent {
+			other.Write([]byte{byte(wokeUp)})
 			unix.Kill(parent, unix.SIGCONT)
 		}
 	}

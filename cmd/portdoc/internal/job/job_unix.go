@@ -5,7 +5,6 @@ package job
 import (
 	"os"
 	"os/signal"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -119,28 +118,22 @@ func (j *Job) Release() { j.companion.close() }
 const continueAfter = 100 * time.Millisecond
 
 // stopLike stops this process as the command was stopped, and returns when it
-// is continued. The companion continues it when the command goes on without.
+// is continued. The companion continues it when the command goes on without; if
+// the command was stopped again by then, so is this process.
 func (j *Job) stopLike(s syscall.Signal) {
 	j.stopped.Store(true)
-	stop := j.stops.Add(1)
+	stop, began := j.stops.Add(1), time.Now()
 	j.companion.watch(j.pid)
 	stopSelf(s)
 	time.AfterFunc(continueAfter, func() {
-		if j.stopped.Load() && j.stops.Load() == stop && !j.ended.Load() {
+		switch {
+		case !j.stopped.Load() || j.stops.Load() != stop || j.ended.Load():
+		case j.companion.woke(began):
+			j.stopLike(s)
+		default:
 			unix.Kill(j.pid, unix.SIGCONT)
 		}
 	})
-}
-
-// stopSelf stops this process. A group without a shell to continue it is not
-// stopped by SIGTSTP, then nothing happens.
-func stopSelf(s syscall.Signal) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if s == unix.SIGTSTP {
-		signal.Reset(s)
-	}
-	raise(s)
 }
 
 // relay decides about each signal that arrives here.
