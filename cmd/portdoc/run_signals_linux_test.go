@@ -7,10 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,24 +64,6 @@ func (g *groupRun) line() string {
 	return strings.TrimSpace(text)
 }
 
-// companionReady returns when the companion is in the group beside portdoc and
-// the command. No line of its own tells: nobody is to see it.
-func (g *groupRun) companionReady() {
-	g.t.Helper()
-	for members := 0; members < 3; runtime.Gosched() {
-		members = 0
-		files, err := filepath.Glob("/proc/[0-9]*")
-		must(err)
-		for _, file := range files {
-			pid, err := strconv.Atoi(filepath.Base(file))
-			must(err)
-			if group, err := unix.Getpgid(pid); err == nil && group == g.Process.Pid {
-				members++
-			}
-		}
-	}
-}
-
 // TestRunSignals: the command gets each signal once, whether it was meant for
 // portdoc alone or for the whole group.
 func TestRunSignals(t *testing.T) {
@@ -95,7 +74,6 @@ func TestRunSignals(t *testing.T) {
 	if got := g.line(); got != "ready" {
 		t.Fatal(got)
 	}
-	g.companionReady()
 	pid := g.Process.Pid
 	for _, step := range []struct {
 		to     int
@@ -123,7 +101,6 @@ func TestRunKilled(t *testing.T) {
 	t.Parallel()
 	g := startGroup(t, binder("wait", "127.0.0.1:0", "127.0.0.1:0")...)
 	g.line()
-	g.companionReady()
 	must(g.Process.Kill())
 	g.Process.Wait()
 	fmt.Fprintln(g.input)
@@ -137,7 +114,6 @@ func TestRunStopped(t *testing.T) {
 	t.Parallel()
 	g := startGroup(t, binder("wait", "127.0.0.1:0", "127.0.0.1:0")...)
 	g.line()
-	g.companionReady()
 	must(unix.Kill(g.Process.Pid, unix.SIGSTOP))
 	fmt.Fprintln(g.input)
 	if got := g.line(); got != "bound" {

@@ -21,7 +21,7 @@ var relayed = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, 
 // Job is a command that runs.
 type Job struct {
 	pid       int
-	companion *companion
+	companion *Companion
 	signals   chan os.Signal
 	ended     atomic.Bool
 	stops     atomic.Int64 // how often it was stopped
@@ -32,10 +32,9 @@ type Job struct {
 }
 
 // Start starts a command. Fork calls what it is given, which makes the new
-// process, on a thread of its choice. Guard are files for the companion. The
-// error is a [StartError].
-func Start(c Command, fork func(func() error) error, guard []*os.File) (*Job, error) {
-	j := &Job{signals: make(chan os.Signal, 64)}
+// process, on a thread of its choice. The error is a [StartError].
+func Start(c Command, fork func(func() error) error, companion *Companion) (*Job, error) {
+	j := &Job{companion: companion, signals: make(chan os.Signal, 64)}
 	// A write to a closed pipe is then an error here. The command has the
 	// default again, as it would not if this process ignored the signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
@@ -53,7 +52,6 @@ func Start(c Command, fork func(func() error) error, guard []*os.File) (*Job, er
 		signal.Stop(j.signals)
 		return nil, startError(c.Args[0], err)
 	}
-	j.companion = startCompanion(guard)
 	go j.relay()
 	return j, nil
 }
@@ -109,9 +107,6 @@ func ended(status syscall.WaitStatus) Status {
 	}
 	return Status{Code: status.ExitStatus()}
 }
-
-// Release lets the companion go its own way.
-func (j *Job) Release() { j.companion.close() }
 
 // continueAfter is how long a command that is still stopped when this process
 // is continued is given to be continued too, as the whole group is by a shell.
