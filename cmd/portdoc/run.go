@@ -65,7 +65,7 @@ func newRun(c *console) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.SetInterspersed(false) // what follows the command's name is its own
-	flags.StringVar(&o.onFail, "on-fail", onFailReport, "`report`, or wait until the address is free and start it again")
+	flags.StringVar(&o.onFail, "on-fail", onFailReport, "`WHAT` to do when it ended: report, or wait until the address is free and start it again")
 	flags.BoolVar(&o.textOnly, "text-only", false, "watch no calls, only read the error messages")
 	flags.BoolVar(&o.verbose, "verbose", false, "say how the command is watched")
 	return command
@@ -90,6 +90,7 @@ func runRun(ctx context.Context, c *console, o *runOptions) error {
 	if o.onFail != onFailReport && o.onFail != onFailWait {
 		return usageError(fmt.Errorf("%s is no value of --on-fail: write report or wait", quote(o.onFail)), "portdoc run --on-fail wait -- ./server")
 	}
+	c.out.err = nil // standard output is the command's, be it closed
 	command, err := job.Find(o.words)
 	if err != nil {
 		return startFailure(err)
