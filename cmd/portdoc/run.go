@@ -65,19 +65,19 @@ func newRun(c *console) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.SetInterspersed(false) // what follows the command's name is its own
-	flags.StringVar(&o.onFail, "on-fail", onFailReport, "`report`, or wait until the address is free and start it again")
+	flags.StringVar(&o.onFail, "on-fail", onFailReport, "`WHAT` to do when it ended: report, or wait until the address is free and start it again")
 	flags.BoolVar(&o.textOnly, "text-only", false, "watch no calls, only read the error messages")
 	flags.BoolVar(&o.verbose, "verbose", false, "say how the command is watched")
 	return command
 }
 
-// newCompanion is not for people: see [job.Companion].
+// newCompanion is not for people: see [job.Accompany].
 func newCompanion() *cobra.Command {
 	return &cobra.Command{
 		Use:                job.CompanionCommand,
 		Hidden:             true,
 		DisableFlagParsing: true,
-		Run:                func(_ *cobra.Command, words []string) { job.Companion(words, trace.Guard) },
+		Run:                func(_ *cobra.Command, words []string) { job.Accompany(words, trace.Guard) },
 	}
 }
 
@@ -90,13 +90,13 @@ func runRun(ctx context.Context, c *console, o *runOptions) error {
 	if o.onFail != onFailReport && o.onFail != onFailWait {
 		return usageError(fmt.Errorf("%s is no value of --on-fail: write report or wait", quote(o.onFail)), "portdoc run --on-fail wait -- ./server")
 	}
+	c.out.err = nil // standard output is the command's, be it closed
 	command, err := job.Find(o.words)
 	if err != nil {
 		return startFailure(err)
 	}
 	r := newRunReporter(ctx, c)
 	w := newWatching(r, o, command.Path)
-	defer w.close()
 	for {
 		status, interrupted, err := w.run(command)
 		if err != nil {
@@ -104,7 +104,6 @@ func runRun(ctx context.Context, c *console, o *runOptions) error {
 		}
 		r.tellRepeats()
 		if o.onFail == onFailReport || status == (job.Status{}) || interrupted || !r.waitUntilFree() {
-			w.close()
 			job.DieOf(status.Signal)
 			return exitStatus(status.Exit())
 		}
@@ -123,9 +122,9 @@ func startFailure(err error) error {
 // watching is the way in which a command is watched: by its calls, or by what
 // it writes to standard error.
 type watching struct {
-	reporter *runReporter
-	tracer   *trace.Tracer // nil where the text is read
-	jobs     []*job.Job
+	reporter  *runReporter
+	tracer    *trace.Tracer // nil where the text is read
+	companion *job.Companion
 }
 
 // newWatching chooses the way, and says so if it is not the one to expect.
@@ -146,6 +145,11 @@ func newWatching(r *runReporter, o *runOptions, path string) *watching {
 	} else if o.verbose {
 		r.say("watching bind and listen calls")
 	}
+	var files []*os.File
+	if w.tracer != nil {
+		files = w.tracer.Files()
+	}
+	w.companion = job.NewCompanion(files)
 	return w
 }
 
@@ -154,11 +158,10 @@ func (w *watching) run(command job.Command) (status job.Status, interrupted bool
 	if w.tracer == nil {
 		return w.runReading(command)
 	}
-	j, err := job.Start(command, w.tracer.Start, w.tracer.Files())
+	j, err := job.Start(command, w.tracer.Start, w.companion)
 	if err != nil {
 		return status, false, err
 	}
-	w.jobs = append(w.jobs, j)
 	status = j.Wait()
 	w.tracer.Finish(finishLimit)
 	return status, j.Interrupted(), nil
@@ -171,24 +174,14 @@ func (w *watching) runReading(command job.Command) (status job.Status, interrupt
 		return status, false, err
 	}
 	command.Stderr = stderr.Command
-	j, err := job.Start(command, func(fork func() error) error { return fork() }, nil)
+	j, err := job.Start(command, func(fork func() error) error { return fork() }, w.companion)
 	stderr.Command.Close()
 	if err != nil {
 		return status, false, err
 	}
-	w.jobs = append(w.jobs, j)
 	text := newTextReader(w.reporter)
 	go func() { stderr.Pass(os.Stderr, text.add); text.end() }()
 	status = j.Wait()
 	text.finish()
 	return status, j.Interrupted(), nil
-}
-
-// close ends the watching. What the commands have left behind goes on, with
-// the companions to let its calls through.
-func (w *watching) close() {
-	for _, j := range w.jobs {
-		j.Release()
-	}
-	w.jobs = nil
 }

@@ -17,16 +17,22 @@ import (
 )
 
 // CompanionCommand is the word on the command line that makes this program a
-// companion. [Companion] reads the words behind it.
+// companion. [Accompany] reads the words behind it.
 const CompanionCommand = "run-companion"
 
 // groupDelay is how far apart a signal to the process group may arrive here
 // and at the companion.
 const groupDelay = 100 * time.Millisecond
 
-// companion is this process's end of the companion. The zero value stands for
-// none.
-type companion struct {
+// wokeUp is what the companion says before it continues the other process. It
+// is no signal's number.
+const wokeUp syscall.Signal = 255
+
+// startLimit is how long the companion may take to start.
+const startLimit = time.Second
+
+// Companion is this process's end of the other.
+type Companion struct {
 	socket *os.File
 
 	mutex sync.Mutex
@@ -35,26 +41,20 @@ type companion struct {
 	news  *sync.Cond
 }
 
-// startCompanion starts one. Without it, signals are judged less well.
-func startCompanion(guard []*os.File) *companion {
-	c := &companion{seen: make(map[syscall.Signal]time.Time)}
+// NewCompanion starts one, and waits until it is ready for the signals of the
+// group. Files are handed to the function that [Accompany] is given; they are
+// closed here. Where none can be started, signals are judged less well, and
+// nobody has the files.
+func NewCompanion(files []*os.File) *Companion {
+	c := &Companion{seen: make(map[syscall.Signal]time.Time)}
 	c.news = sync.NewCond(&c.mutex)
-	path, err := self()
-	if err != nil {
-		return c
-	}
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return c
 	}
-	command := exec.Command(path)
-	command.Args = []string{os.Args[0], CompanionCommand, strconv.Itoa(unix.Getpgrp()), strconv.Itoa(len(guard))}
-	command.ExtraFiles = append([]*os.File{theirs}, guard...)
-	command.Dir = "/"
-	// Outside of the group until it is ready for its signals.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = command.Start()
-	for _, file := range command.ExtraFiles {
+	files = append([]*os.File{theirs}, files...)
+	err = startCompanion(files)
+	for _, file := range files {
 		file.Close()
 	}
 	if err != nil {
@@ -62,19 +62,41 @@ func startCompanion(guard []*os.File) *companion {
 		return c
 	}
 	c.socket = ours
-	go c.listen()
+	ready := make(chan struct{})
+	go c.listen(ready)
+	select {
+	case <-ready:
+	case <-time.After(startLimit):
+	}
 	return c
 }
 
+func startCompanion(files []*os.File) error {
+	path, err := self()
+	if err != nil {
+		return err
+	}
+	command := exec.Command(path)
+	command.Args = []string{os.Args[0], CompanionCommand, strconv.Itoa(unix.Getpgrp()), strconv.Itoa(len(files) - 1)}
+	command.ExtraFiles = files
+	command.Dir = "/"
+	// Outside of the group until it is ready for its signals.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return undisturbed(command.Start)
+}
+
 // listen reads what signals the companion gets: a byte each, and 0 first.
-func (c *companion) listen() {
+func (c *Companion) listen(ready chan<- struct{}) {
 	buffer := make([]byte, 1)
 	for {
 		if _, err := io.ReadFull(c.socket, buffer); err != nil {
 			return
 		}
 		c.mutex.Lock()
-		c.ready = true
+		if !c.ready {
+			c.ready = true
+			close(ready)
+		}
 		c.seen[syscall.Signal(buffer[0])] = time.Now()
 		c.news.Broadcast()
 		c.mutex.Unlock()
@@ -83,33 +105,58 @@ func (c *companion) listen() {
 
 // shared tells whether a signal that has just arrived here went to the whole
 // group. Without a companion those of a terminal are taken to.
-func (c *companion) shared(s syscall.Signal) bool {
+func (c *Companion) shared(s syscall.Signal) bool {
 	arrived := time.Now()
-	timer := time.AfterFunc(groupDelay, c.news.Broadcast)
-	defer timer.Stop()
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if !c.ready {
 		return s != unix.SIGTERM && s != unix.SIGUSR1 && s != unix.SIGUSR2
 	}
-	for c.seen[s].Before(arrived.Add(-groupDelay)) {
-		if time.Since(arrived) >= groupDelay {
+	for {
+		waited := c.await(s, arrived)
+		if !c.seen[s].Before(arrived.Add(-groupDelay)) {
+			return true
+		}
+		if waited < 2*groupDelay {
 			return false
 		}
+		// This process was stopped meanwhile, and what the companion said is
+		// still to be read.
+	}
+}
+
+// await waits for news of a signal, and returns how long that took.
+func (c *Companion) await(s syscall.Signal, arrived time.Time) time.Duration {
+	began := time.Now()
+	timer := time.AfterFunc(groupDelay, func() {
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		c.news.Broadcast()
+	})
+	defer timer.Stop()
+	for c.seen[s].Before(arrived.Add(-groupDelay)) && time.Since(began) < groupDelay {
 		c.news.Wait()
 	}
-	return true
+	return time.Since(began)
+}
+
+// woke tells whether the companion has continued this process since a time.
+func (c *Companion) woke(since time.Time) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.seen[wokeUp].After(since)
 }
 
 // watch has the companion continue this process when the process with this id,
 // which is stopped, is no longer.
-func (c *companion) watch(pid int) {
+func (c *Companion) watch(pid int) {
 	if c.socket != nil {
 		c.socket.Write(binary.NativeEndian.AppendUint32(nil, uint32(pid)))
 	}
 }
 
-func (c *companion) close() {
+// Close lets the companion go its own way.
+func (c *Companion) Close() {
 	if c.socket != nil {
 		c.socket.Close()
 	}
@@ -129,12 +176,13 @@ func socketPair() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(pair[0]), "companion"), os.NewFile(uintptr(pair[1]), "companion"), nil
 }
 
-// Companion is the companion's whole life. Words are those after
-// [CompanionCommand]; guard is called with the files that [Start] was given,
-// and with the socket that is hung up when the other process ends.
+// Accompany is the companion's whole life. Words are those after
+// [CompanionCommand]; guard is called with the files that [NewCompanion] was
+// given, if any, and with the socket that is hung up when the other process
+// ends.
 //
 // It ends when both the other process and guard have.
-func Companion(words []string, guard func(files []*os.File, other *os.File)) {
+func Accompany(words []string, guard func(files []*os.File, other *os.File)) {
 	group, files := inheritance(words)
 	other := os.NewFile(3, "companion")
 	signals := make(chan os.Signal, 64)
@@ -187,6 +235,7 @@ func obey(other *os.File) {
 			time.Sleep(groupDelay)
 		}
 		if os.Getppid() == parent {
+			other.Write([]byte{byte(wokeUp)})
 			unix.Kill(parent, unix.SIGCONT)
 		}
 	}

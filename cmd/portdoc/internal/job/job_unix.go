@@ -5,7 +5,6 @@ package job
 import (
 	"os"
 	"os/signal"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,7 +21,7 @@ var relayed = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, 
 // Job is a command that runs.
 type Job struct {
 	pid       int
-	companion *companion
+	companion *Companion
 	signals   chan os.Signal
 	ended     atomic.Bool
 	stops     atomic.Int64 // how often it was stopped
@@ -33,10 +32,9 @@ type Job struct {
 }
 
 // Start starts a command. Fork calls what it is given, which makes the new
-// process, on a thread of its choice. Guard are files for the companion. The
-// error is a [StartError].
-func Start(c Command, fork func(func() error) error, guard []*os.File) (*Job, error) {
-	j := &Job{signals: make(chan os.Signal, 64)}
+// process, on a thread of its choice. The error is a [StartError].
+func Start(c Command, fork func(func() error) error, companion *Companion) (*Job, error) {
+	j := &Job{companion: companion, signals: make(chan os.Signal, 64)}
 	// A write to a closed pipe is then an error here. The command has the
 	// default again, as it would not if this process ignored the signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
@@ -54,7 +52,6 @@ func Start(c Command, fork func(func() error) error, guard []*os.File) (*Job, er
 		signal.Stop(j.signals)
 		return nil, startError(c.Args[0], err)
 	}
-	j.companion = startCompanion(guard)
 	go j.relay()
 	return j, nil
 }
@@ -111,36 +108,27 @@ func ended(status syscall.WaitStatus) Status {
 	return Status{Code: status.ExitStatus()}
 }
 
-// Release lets the companion go its own way.
-func (j *Job) Release() { j.companion.close() }
-
 // continueAfter is how long a command that is still stopped when this process
 // is continued is given to be continued too, as the whole group is by a shell.
 const continueAfter = 100 * time.Millisecond
 
 // stopLike stops this process as the command was stopped, and returns when it
-// is continued. The companion continues it when the command goes on without.
+// is continued. The companion continues it when the command goes on without; if
+// the command was stopped again by then, so is this process.
 func (j *Job) stopLike(s syscall.Signal) {
 	j.stopped.Store(true)
-	stop := j.stops.Add(1)
+	stop, began := j.stops.Add(1), time.Now()
 	j.companion.watch(j.pid)
 	stopSelf(s)
 	time.AfterFunc(continueAfter, func() {
-		if j.stopped.Load() && j.stops.Load() == stop && !j.ended.Load() {
+		switch {
+		case !j.stopped.Load() || j.stops.Load() != stop || j.ended.Load():
+		case j.companion.woke(began):
+			j.stopLike(s)
+		default:
 			unix.Kill(j.pid, unix.SIGCONT)
 		}
 	})
-}
-
-// stopSelf stops this process. A group without a shell to continue it is not
-// stopped by SIGTSTP, then nothing happens.
-func stopSelf(s syscall.Signal) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if s == unix.SIGTSTP {
-		signal.Reset(s)
-	}
-	raise(s)
 }
 
 // relay decides about each signal that arrives here.

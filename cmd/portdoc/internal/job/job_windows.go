@@ -13,8 +13,17 @@ import (
 // companion, which Windows has no use for.
 const CompanionCommand = "run-companion"
 
-// Companion does nothing.
-func Companion([]string, func([]*os.File, *os.File)) {}
+// Accompany does nothing.
+func Accompany([]string, func([]*os.File, *os.File)) {}
+
+// Companion is nothing on Windows.
+type Companion struct{}
+
+// NewCompanion starts none.
+func NewCompanion([]*os.File) *Companion { return nil }
+
+// Close does nothing.
+func (*Companion) Close() {}
 
 // Job is a command that runs.
 type Job struct {
@@ -24,7 +33,7 @@ type Job struct {
 
 // Start starts a command. Ctrl+C reaches it as every process of the console;
 // this one does not end by it. The error is a [StartError].
-func Start(c Command, fork func(func() error) error, _ []*os.File) (*Job, error) {
+func Start(c Command, fork func(func() error) error, _ *Companion) (*Job, error) {
 	j := &Job{command: &exec.Cmd{Path: c.Path, Args: c.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}}
 	if c.Stderr != nil {
 		j.command.Stderr = c.Stderr
@@ -57,9 +66,6 @@ func (j *Job) Wait() Status {
 	}
 	return Status{Code: j.command.ProcessState.ExitCode()}
 }
-
-// Release does nothing.
-func (j *Job) Release() {}
 
 // DieOf does nothing: Windows knows no death by a signal.
 func DieOf(syscall.Signal) {}

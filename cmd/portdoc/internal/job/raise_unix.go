@@ -17,6 +17,10 @@ func raise(s syscall.Signal) {
 	time.Sleep(10 * time.Millisecond)
 }
 
+// stopSelf stops this process. The runtime does not give back the default
+// action of SIGTSTP.
+func stopSelf(syscall.Signal) { raise(unix.SIGSTOP) }
+
 // self is the program of this process.
 func self() (string, error) { return os.Executable() }
 

@@ -12,12 +12,15 @@ import (
 const (
 	// guardPatience is how long a call may wait for a tracer that does nothing.
 	guardPatience = 10 * time.Second
-	// guardPause is between two looks at a tracer that has a call waiting.
+	// guardPause is between two looks at a tracer that has a call waiting,
+	// guardRound between two looks whether it was stopped with calls in hand.
 	guardPause = 50 * time.Millisecond
+	guardRound = time.Second
 )
 
-// mostInHand bounds the calls that a tracer that was killed had in hand.
-const mostInHand = 1024
+// mostInHand bounds the calls that a tracer had in hand when it was killed or
+// stopped.
+const mostInHand = 256
 
 // Guard lets calls through that nobody else does, in another process than the
 // tracer's, until all watched processes have ended: when the tracer is gone
@@ -32,15 +35,21 @@ func Guard(files []*os.File, tracer *os.File) {
 	}
 	parent := os.Getppid()
 	set := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}, {Fd: int32(tracer.Fd())}}
+	round := int(guardRound / time.Millisecond)
 	for {
-		if _, err := unix.Poll(set, -1); err != nil && err != unix.EINTR {
-			return
-		}
+		n, err := unix.Poll(set, round)
 		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return
+		case n == 0:
+			if p.last.Load() != p.released && isStopped(parent) {
+				p.releaseAll(listener)
+			}
 		case set[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0:
 			return
 		case set[1].Revents != 0:
-			set[1] = unix.PollFd{Fd: -1}
+			set[1], round = unix.PollFd{Fd: -1}, -1
 			p.releaseAll(listener)
 		case set[0].Revents&unix.POLLIN != 0 && (set[1].Fd < 0 || p.stuck(listener, parent)):
 			if n, err := receive(listener); err == nil {
@@ -53,8 +62,9 @@ func Guard(files []*os.File, tracer *os.File) {
 // progress is memory that the tracer and its guard share: the id of the last
 // call that the tracer has received. Ids go up by one with each call.
 type progress struct {
-	fd   int
-	last *atomic.Uint64
+	fd       int
+	last     *atomic.Uint64
+	released uint64 // the last id when the guard released all
 }
 
 func newProgress() (*progress, error) {
@@ -73,7 +83,7 @@ func openProgress(fd int) (*progress, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &progress{fd, (*atomic.Uint64)(unsafe.Pointer(&memory[0]))}, nil
+	return &progress{fd: fd, last: (*atomic.Uint64)(unsafe.Pointer(&memory[0]))}, nil
 }
 
 func (p *progress) store(id uint64) { p.last.Store(id) }
@@ -89,11 +99,7 @@ func (p *progress) stuck(listener, tracer int) bool {
 		if err != nil || n != 1 || set[0].Revents != unix.POLLIN || p.last.Load() != before {
 			return false
 		}
-		text, err := os.ReadFile(procPath(tracer, "status"))
-		if err != nil {
-			return false // it has ended, which its socket tells too
-		}
-		if status, _ := parseStatus(text); status.state == 'T' || waited >= guardPatience {
+		if isStopped(tracer) || waited >= guardPatience {
 			return true
 		}
 	}
@@ -101,7 +107,15 @@ func (p *progress) stuck(listener, tracer int) bool {
 
 // releaseAll lets the calls through that the tracer had received.
 func (p *progress) releaseAll(listener int) {
-	for last, i := p.last.Load(), uint64(0); i < mostInHand && last != 0; i++ {
-		letThrough(listener, last-i)
+	p.released = p.last.Load()
+	for i := uint64(0); i < mostInHand && p.released != 0; i++ {
+		letThrough(listener, p.released-i)
 	}
+}
+
+// isStopped tells whether a process is stopped by a signal.
+func isStopped(pid int) bool {
+	text, _ := os.ReadFile(procPath(pid, "status"))
+	status, ok := parseStatus(text)
+	return ok && status.state == 'T'
 }
