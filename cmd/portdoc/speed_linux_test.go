@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ func BenchmarkBesideSS(b *testing.B) {
 	}
 	portdoc := filepath.Join(b.TempDir(), "portdoc")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", portdoc, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
