@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -64,7 +65,7 @@ func traced(t *testing.T, role string, arguments ...string) (*recorder, string) 
 	if err := command.Wait(); err != nil {
 		t.Errorf("%s: %v\n%s", role, err, output.String())
 	}
-	tracer.working.Wait()
+	tracer.Finish(time.Minute)
 	if len(r.blind) > 0 {
 		t.Error(r.blind)
 	}
