@@ -14,11 +14,11 @@ func isV4(a netip.Addr) bool { return a.Is4() || a.Is4In6() }
 // isWildcard is true of 0.0.0.0, ::, and ::ffff:0.0.0.0.
 func isWildcard(a netip.Addr) bool { return a.Unmap().IsUnspecified() }
 
-// interfaceHas tells whether an interface has the address; device limits the
-// search to one interface, "" to none.
+// interfaceHas tells whether an interface has the address, for certain; device
+// limits the search to one interface, "" to none.
 func interfaceHas(s *netstate.Snapshot, address netip.Addr, device string) bool {
 	for _, a := range s.Policy.Addresses {
-		if a.Prefix.Addr().WithZone("") == address && (device == "" || a.Interface == device) {
+		if a.Prefix.Addr().WithZone("") == address && !a.Tentative && (device == "" || a.Interface == device) {
 			return true
 		}
 	}

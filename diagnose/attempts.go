@@ -16,13 +16,18 @@ type attempt struct {
 	prediction Prediction
 	// observed is "" where no bind was tried.
 	observed string
+	// included: not tried, but part of a bind that succeeded.
+	included bool
 	// culprits are the rows because of which it fails, for a bind as asked.
 	culprits []int
 }
 
 func (a attempt) result() string {
-	if a.observed != "" {
+	switch {
+	case a.observed != "":
 		return a.observed
+	case a.included:
+		return ResultOK
 	}
 	return a.prediction.Bind
 }
@@ -175,6 +180,7 @@ func (c *inquiry) makeAttempts() {
 		c.attempts = []attempt{c.unixAttempt()}
 		return
 	}
+	c.attempts = make([]attempt, 0, 2) // of most reports
 	for i, set := range c.optionSets() {
 		if i > 0 && c.outcome(c.asked()) == ResultOK && !c.mayBeTaken() {
 			break
@@ -183,6 +189,7 @@ func (c *inquiry) makeAttempts() {
 			c.attempts = append(c.attempts, c.attempt(c.request(address, set)))
 		}
 	}
+	c.markIncluded()
 	c.dropMissingFamily()
 	c.doubtRules()
 }
@@ -236,10 +243,10 @@ func (c *inquiry) dropMissingFamily() {
 }
 
 // tries are the attempts with exactly these options.
-func (c *inquiry) tries(set sharing) []attempt {
-	var tries []attempt
-	for _, a := range c.attempts {
-		if a.sharing() == set {
+func (c *inquiry) tries(set sharing) []*attempt {
+	tries := make([]*attempt, 0, 2)
+	for i := range c.attempts {
+		if a := &c.attempts[i]; a.sharing() == set {
 			tries = append(tries, a)
 		}
 	}
@@ -265,11 +272,29 @@ func (c *inquiry) outcome(set sharing) string {
 	return outcome
 }
 
-// wasTried tells whether all attempts with these options were real binds.
+// wasTried tells whether all attempts with these options were real binds, or
+// parts of one that succeeded.
 func (c *inquiry) wasTried(set sharing) bool {
 	tries := c.tries(set)
-	untried := func(a attempt) bool { return a.observed == "" }
+	untried := func(a *attempt) bool { return a.observed == "" && !a.included }
 	return len(tries) > 0 && !slices.ContainsFunc(tries, untried)
+}
+
+// markIncluded finds the binds of 0.0.0.0 that are part of a dual-stack bind of
+// [::] which succeeded: on Linux that meets every socket that the first would
+// meet (inet_rcv_saddr_equal in net/ipv4/inet_connection_sock.c).
+func (c *inquiry) markIncluded() {
+	if c.snapshot.Host.OS != "linux" {
+		return
+	}
+	for _, whole := range c.attempts {
+		if whole.observed != ResultOK || whole.request.Address != netip.IPv6Unspecified() || whole.request.V6Only {
+			continue
+		}
+		for _, part := range c.tries(whole.sharing()) {
+			part.included = part.observed == "" && part.request.Address == netip.IPv4Unspecified()
+		}
+	}
 }
 
 // markBlocking finds the sockets because of which a bind as asked fails.

@@ -15,6 +15,7 @@ import (
 func manySockets(count, spread int) *netstate.Snapshot {
 	s := &netstate.Snapshot{
 		Schema: netstate.SnapshotSchema, Host: netstate.Host{OS: "linux"},
+		Query:  netstate.Query{Endpoints: []netstate.Endpoint{{Network: netstate.TCP, Port: 8080}}},
 		Policy: netstate.Policy{UID: new(uint32(0)), BindPrivileged: new(true), IPv4: new(true), IPv6: new(true)},
 	}
 	for i := range count {

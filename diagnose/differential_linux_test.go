@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -32,20 +33,14 @@ var (
 //
 // Each case is predicted from a snapshot made of what the test knows about its
 // own sockets, and that is the count in the last line. Half of the time goes
-// into snapshots that netstate.Read takes of the same sockets, counted apart:
-// as read, and with the options put in that no reader can know, those of
-// TIME_WAIT and other sockets that nobody has open.
+// into cases that are predicted from a snapshot by netstate.Read as well,
+// counted apart: as read, and with the options put in that no reader can know,
+// those of TIME_WAIT and other sockets that nobody has open.
 func TestDifferential(t *testing.T) {
 	d := newDifferential(t)
 	for d.more() {
-		d.network(func() {
-			for range lastHighPort - firstHighPort {
-				if !d.more() {
-					return
-				}
-				d.trial()
-			}
-		})
+		d.inOwnNetwork()
+		d.inNewNetwork()
 	}
 	d.summary()
 }
@@ -60,7 +55,6 @@ type differential struct {
 
 	settings settings
 	device   int
-	next     uint16
 
 	cases, disagree, unknown, history, dropped, checked int
 	reasons                                             map[string]int
@@ -105,38 +99,75 @@ func newDifferential(t *testing.T) *differential {
 
 func (d *differential) more() bool {
 	enough := *differentialCases > 0 && d.cases >= *differentialCases
-	return !enough && time.Now().Before(d.deadline) && d.disagree < 10
+	return !enough && time.Now().Before(d.deadline) && !d.Failed()
 }
 
-// network runs something in a new network namespace, in which no port has a
-// past.
-func (d *differential) network(run func()) {
+// turn is how long trials run in one network.
+const turn = 8 * time.Second
+
+// inNewNetwork runs trials in a new network namespace, in which no port has a
+// past. It is that of one thread, and netstate.Read uses several.
+func (d *differential) inNewNetwork() {
+	d.onThread(func() {
+		newNetwork(d)
+		d.enter()
+		var ports uint16
+		for until := d.turnEnd(); d.more() && time.Now().Before(until) && ports < lastHighPort-firstHighPort; {
+			d.trial(&ports, false)
+		}
+	})
+}
+
+// inOwnNetwork runs trials in the process's network namespace, and reads them.
+func (d *differential) inOwnNetwork() {
+	d.onThread(func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		ownNetwork.furnish.Do(func() { furnish(d) })
+		d.enter()
+		for until := d.turnEnd(); d.more() && time.Now().Before(until); {
+			d.trial(&ownNetwork.ports, true)
+			ownNetwork.ports %= lastHighPort - firstHighPort
+		}
+	})
+}
+
+// turnEnd is when the next network has its turn: each has half of a short run.
+func (d *differential) turnEnd() time.Time {
+	now := time.Now()
+	return now.Add(min(turn, d.deadline.Sub(d.began)/2))
+}
+
+// onThread waits for something that may spoil its thread.
+func (d *differential) onThread(run func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newNetwork(d)
-		d.device = deviceIndex(d, testDevice)
-		d.settings = settings{d, map[string]string{}}
-		d.settings.write("ipv4/ip_local_port_range", ephemeralRange)
-		d.next = 0
 		run()
 	}()
 	<-done
 }
 
-// port is one that no trial in this network has had. Low and high ones take
-// turns: only low ones can be made privileged, and only high ones are in the
-// ephemeral range.
-func (d *differential) port() uint16 {
-	d.next++
-	if high := firstHighPort + d.next; d.next%3 == 0 {
-		return high
-	}
-	return firstLowPort + d.next
+// enter prepares the settings of the thread's network.
+func (d *differential) enter() {
+	d.device = deviceIndex(d, testDevice)
+	d.settings = settings{d, map[string]string{}}
+	d.settings.write("ipv4/ip_local_port_range", ephemeralRange)
 }
 
-func (d *differential) trial() {
-	t := &trial{Rand: d.random, port: d.port(), users: d.users, device: d.device, inodes: map[int]uint64{}}
+// nextPort is one that no trial in this network has had of late. Low and high
+// ones take turns: only low ones can be made privileged, and only high ones
+// are in the ephemeral range.
+func nextPort(given *uint16) uint16 {
+	*given++
+	if *given%3 == 0 {
+		return firstHighPort + *given
+	}
+	return firstLowPort + *given
+}
+
+func (d *differential) trial(ports *uint16, reads bool) {
+	t := &trial{Rand: d.random, port: nextPort(ports), users: d.users, device: d.device, inodes: map[int]uint64{}}
 	defer t.release()
 	d.settings.set(&recordedEnv{UnprivilegedPortStart: 1024})
 	if err := t.setUp(); err != nil {
@@ -151,7 +182,7 @@ func (d *differential) trial() {
 	d.settings.set(&c.Env)
 	s := c.snapshot()
 	var read *netstate.Snapshot
-	if d.reads.elapsed < time.Since(d.began)/2 {
+	if reads {
 		read = d.read(t, c)
 	}
 	if err := t.ask(c); err != nil {

@@ -13,7 +13,7 @@ import (
 // readCounts is what comes of snapshots that netstate.Read took, instead of
 // the generator's own knowledge.
 type readCounts struct {
-	cases, disagree, unknown, history int
+	cases, disagree, unknown int
 	// completed counts apart the cases in which the generator has put in the
 	// options of sockets that nobody has open: no reader can know those.
 	completed struct{ disagree, unknown int }

@@ -69,8 +69,7 @@ func linuxMulticast6Refusal(_ *netstate.Snapshot, request netstate.BindRequest) 
 }
 
 // linuxAddress6Refusal checks an IPv6 address (__inet6_bind and ipv6_chk_addr
-// in net/ipv6/addrconf.c). An address that duplicate address detection still
-// checks is not bindable, and a snapshot is expected to leave it out.
+// in net/ipv6/addrconf.c).
 func linuxAddress6Refusal(s *netstate.Snapshot, request netstate.BindRequest) (errno, missing string) {
 	address := request.Address.WithZone("")
 	switch {

@@ -10,6 +10,10 @@ import (
 // conflict. The files named here are those of Linux 6.18; what they say was
 // compared with the answers of that kernel (see the differential test).
 //
+// Kernels before 6.9 let some pairs pass that these rules refuse: 6.1.0 to
+// 6.1.4 TIME_WAIT, 6.1 to 6.8 some of IPv4-mapped and IPV6_V6ONLY sockets
+// (tools/testing/selftests/net/bind_timewait.c, bind_wildcard.c).
+//
 // Not in a snapshot, so not in the rules: security modules (SELinux name_bind)
 // and cgroup programs, which may refuse any bind, TCP_REPAIR, which passes any
 // conflict, and VRF devices, each of which has ports of its own.

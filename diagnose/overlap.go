@@ -125,7 +125,7 @@ func (c *inquiry) explainBy(e explanation) (finding, bool) {
 	certainty := Certain
 	for _, a := range c.tries(c.asked()) {
 		holders := slices.DeleteFunc(slices.Clone(a.culprits), func(i int) bool { return !c.rows[i].holds() })
-		other := func(i int) bool { return !e.match(a, c.rows[i]) }
+		other := func(i int) bool { return !e.match(*a, c.rows[i]) }
 		unread := func(i int) bool { return isWildcard6(c.rows[i]) && c.rows[i].Options.V6Only == nil }
 		if c.question.Network == netstate.Unix || len(holders) == 0 || slices.ContainsFunc(holders, other) {
 			continue
@@ -133,7 +133,7 @@ func (c *inquiry) explainBy(e explanation) (finding, bool) {
 		if isIPv4(a.request.Address) && slices.ContainsFunc(holders, unread) {
 			certainty = Likely
 		}
-		addresses = append(addresses, bracketed(a))
+		addresses = append(addresses, bracketed(*a))
 		rows = append(rows, holders...)
 	}
 	if len(rows) == 0 {

@@ -27,7 +27,7 @@ func (p *portScan) run(s *netstate.Snapshot) Prediction {
 	switch use := s.Ephemeral; {
 	case use != nil && use.Network == p.network && use.Available-use.Used > p.leftOut:
 		return Prediction{Bind: ResultOK} // There are ports that no socket has.
-	case !p.queried(s):
+	case !queried(s, p.network, *s.Policy.EphemeralPorts):
 		return Prediction{Bind: ResultUnknown, Missing: "the sockets that have the ephemeral ports"}
 	}
 	ports := ephemeralPorts(s)
@@ -36,11 +36,10 @@ func (p *portScan) run(s *netstate.Snapshot) Prediction {
 	return p.conclude(s, ports, &taken, found)
 }
 
-// queried tells whether the snapshot was asked about every ephemeral port.
-func (p *portScan) queried(s *netstate.Snapshot) bool {
-	ports := s.Policy.EphemeralPorts
+// queried tells whether the snapshot was asked about all of the ports.
+func queried(s *netstate.Snapshot, network netstate.Network, ports netstate.PortRange) bool {
 	return slices.ContainsFunc(s.Query.Endpoints, func(e netstate.Endpoint) bool {
-		return e.Network == p.network && e.Port != 0 && e.Port <= ports.First && ports.Last <= max(e.Port, e.LastPort)
+		return e.Network == network && e.Port != 0 && e.Port <= ports.First && ports.Last <= max(e.Port, e.LastPort)
 	})
 }
 
@@ -78,9 +77,9 @@ func (p *portScan) look(s *netstate.Snapshot, ports []uint16, taken *portVerdict
 }
 
 // holdsPort tells whether e has a port of the network. A connection request
-// (SYN_RECV) has none of its own.
+// has none of its own: SYN_RECV without an inode.
 func holdsPort(e *netstate.Socket, network netstate.Network) bool {
-	return e.Network == network && e.State != netstate.StateSynRecv
+	return e.Network == network && (e.State != netstate.StateSynRecv || e.Inode != 0)
 }
 
 func (p *portScan) conclude(s *netstate.Snapshot, ports []uint16, taken *portVerdicts, found search) Prediction {

@@ -1,6 +1,10 @@
 package diagnose
 
-import "portdoc/netstate"
+import (
+	"fmt"
+
+	"portdoc/netstate"
+)
 
 // Results of a bind that are no errno names.
 const (
@@ -31,11 +35,19 @@ type Prediction struct {
 }
 
 // Predict says what the snapshot's system answers to a bind, from the rules
-// of that system alone: nothing is tried.
-//
-// The snapshot must have been asked about the port: a socket that is not in it
-// is taken for one that does not exist.
+// of that system alone: nothing is tried. A success is predicted only if the
+// snapshot was asked about the port and nothing kept sockets out of it.
 func Predict(s *netstate.Snapshot, request netstate.BindRequest) Prediction {
+	p := predict(s, request)
+	if p.Bind == ResultOK {
+		if missing := unseen(s, request); missing != "" {
+			return Prediction{Bind: ResultUnknown, Missing: missing}
+		}
+	}
+	return p
+}
+
+func predict(s *netstate.Snapshot, request netstate.BindRequest) Prediction {
 	switch s.Host.OS {
 	case "linux":
 		return predictLinux(s, request)
@@ -47,4 +59,24 @@ func Predict(s *netstate.Snapshot, request netstate.BindRequest) Prediction {
 		return predictWindows(s, request)
 	}
 	return Prediction{Bind: ResultUnknown, Missing: "the bind rules of " + s.Host.OS}
+}
+
+// unseen says which sockets of the port may be there and not in the snapshot,
+// "" for none.
+func unseen(s *netstate.Snapshot, request netstate.BindRequest) string {
+	asked := netstate.PortRange{First: request.Port, Last: request.Port}
+	if request.Port != 0 && !queried(s, request.Network, asked) {
+		return fmt.Sprintf("the %s sockets of port %d, which the snapshot is not about", request.Network, request.Port)
+	}
+	for _, limit := range s.Limits {
+		switch limit.Kind {
+		case netstate.LimitUnstable, netstate.LimitUnsupported:
+			return limit.What
+		case netstate.LimitBound:
+			if request.Network == netstate.TCP {
+				return limit.What
+			}
+		}
+	}
+	return ""
 }

@@ -197,7 +197,7 @@ func drawSnapshot(t *rapid.T) *netstate.Snapshot {
 		}
 	}
 	for _, network := range []netstate.Network{netstate.TCP, netstate.UDP} {
-		s.Query.Endpoints = append(s.Query.Endpoints, netstate.Endpoint{Network: network, Port: 8080})
+		s.Query.Endpoints = append(s.Query.Endpoints, netstate.Endpoint{Network: network, Port: 80, LastPort: 8080})
 	}
 	s.Sockets = rapid.SliceOfN(rapid.Custom(drawSocket), 0, 6).Draw(t, "sockets")
 	return s

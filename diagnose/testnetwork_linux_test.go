@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -34,6 +35,20 @@ func newNetwork(t testing.TB) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal("a network namespace for this thread: ", err)
 	}
+	furnish(t)
+}
+
+// ownNetwork is the namespace of the whole process, which stays when a test is
+// run again: its ports are given out in turn, so that one which is given out
+// again has long forgotten its connections.
+var ownNetwork struct {
+	furnish sync.Once
+	ports   uint16
+}
+
+// furnish brings up the interfaces of the thread's network namespace.
+func furnish(t testing.TB) {
+	t.Helper()
 	if err := netstatetest.LoopbackUp(); err != nil {
 		t.Fatal(err)
 	}

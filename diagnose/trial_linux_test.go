@@ -34,6 +34,8 @@ type trialSocket struct {
 	recordedSocket
 	// fd is -1 for one that nobody can have open.
 	fd int
+	// queued tells that a listener has a connection that nobody accepts.
+	queued bool
 }
 
 // binder is a socket as it was when it was bound or began to listen.

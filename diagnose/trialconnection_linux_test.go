@@ -160,14 +160,8 @@ func (t *trial) serving() error {
 		return err
 	}
 	for range 1 + t.IntN(2) {
-		if err := t.serveOne(listener); err != nil {
+		if err := t.serveOne(listener); err != nil || listener.queued {
 			return err
-		}
-	}
-	queued := func(s *trialSocket) bool { return s.Origin == "backlog" }
-	for _, s := range t.sockets {
-		if queued(s) {
-			return nil // Closing the listener would reset it.
 		}
 	}
 	if t.chance(2) {
@@ -176,7 +170,8 @@ func (t *trial) serving() error {
 	return nil
 }
 
-// drop closes a socket and takes it off the trial.
+// drop closes a socket and takes it off the trial. A listener resets what it
+// has queued.
 func (t *trial) drop(gone *trialSocket) {
 	unix.Close(gone.fd)
 	for i, s := range t.sockets {
@@ -206,6 +201,9 @@ func (t *trial) serveOne(listener *trialSocket) error {
 	taker, err := t.taker()
 	if err != nil {
 		return err
+	}
+	if taker.queued {
+		return errDropped // accept(2) would take the older one.
 	}
 	if t.chance(5) {
 		return t.leaveQueued(taker, to)
@@ -243,6 +241,7 @@ func (t *trial) taker() (*trialSocket, error) {
 
 // leaveQueued records a connection that nobody accepts.
 func (t *trial) leaveQueued(listener *trialSocket, to netip.Addr) error {
+	listener.queued = true
 	if err := listener.refresh(); err != nil {
 		return err
 	}

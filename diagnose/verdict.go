@@ -146,7 +146,7 @@ func errnoWords(errno string) string {
 func (c *inquiry) freeSummary() string {
 	var places []string
 	for _, a := range c.tries(c.asked()) {
-		places = append(places, "on "+bracketed(a))
+		places = append(places, "on "+bracketed(*a))
 	}
 	with := ""
 	if options := c.tries(c.asked())[0].options(); len(options) > 0 {

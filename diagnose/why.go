@@ -40,7 +40,11 @@ func Why(s *netstate.Snapshot, q Question) *Report {
 }
 
 func newInquiry(s *netstate.Snapshot, q Question) *inquiry {
-	c := &inquiry{snapshot: s, question: q, rows: rowsOf(s, q), unseen: map[uint64]bool{}, foreign: map[uint64]bool{}, processes: map[int]*netstate.Process{}}
+	c := &inquiry{snapshot: s, question: q, rows: rowsOf(s, q)}
+	if len(c.rows) == 0 {
+		return c // what follows is about rows
+	}
+	c.unseen, c.foreign, c.processes = map[uint64]bool{}, map[uint64]bool{}, map[int]*netstate.Process{}
 	for i, r := range c.rows {
 		if r.State == netstate.StateListen {
 			c.listening = append(c.listening, i)
@@ -73,7 +77,7 @@ func (c *inquiry) report() *Report {
 		Verdict:  c.verdict,
 		Errno:    c.errno(),
 		Summary:  c.summary(),
-		Attempts: []Attempt{},
+		Attempts: make([]Attempt, 0, len(c.attempts)),
 		Causes:   []Cause{},
 		Remedies: c.remedies(),
 		Sockets:  sockets,

@@ -3,6 +3,7 @@ package netstate
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	psnet "github.com/shirou/gopsutil/v3/net"
 	"golang.org/x/sys/unix"
@@ -27,6 +28,7 @@ func readProcTable(ctx context.Context, s *Snapshot, query portQuery, refusal er
 			return err
 		}
 		if query.ports.contains(socket.Local.Port()) {
+			socket.lookAtOwner()
 			sockets = append(sockets, socket)
 		}
 		if counter != nil {
@@ -56,31 +58,38 @@ func connections(ctx context.Context, network Network) (rows []psnet.ConnectionS
 	return rows, err
 }
 
+// lookAtOwner reads the inode and the user of a socket through a descriptor of
+// its owner. With the inode all other owners and their facts can be found.
+func (s *Socket) lookAtOwner() {
+	if len(s.Owners) == 0 {
+		return
+	}
+	var stat unix.Stat_t
+	path := fmt.Sprintf("/proc/%d/fd/%d", s.Owners[0].PID, s.Owners[0].FDs[0])
+	if err := unix.Stat(path, &stat); err == nil && stat.Mode&unix.S_IFMT == unix.S_IFSOCK {
+		s.Inode, s.UID = stat.Ino, &stat.Uid
+	}
+}
+
 // procTableLimits says what a snapshot of one network lacks that was read from
 // /proc/net.
 func procTableLimits(network Network, refusal error) []Limit {
-	why := "the system refused NETLINK_SOCK_DIAG (" + refusalText(refusal) + "), so /proc/net was read, which lacks them"
+	why := "the system refused NETLINK_SOCK_DIAG (" + refusalText(refusal) + "), and what was read instead lacks them"
 	name := string(network)
-	missing := []string{
-		"all but one of several " + name + " sockets that share an address (SO_REUSEPORT, SO_REUSEADDR)",
-		"all but one of several owners of a " + name + " socket",
-		"the users of " + name + " sockets whose owner is hidden",
-		"the inodes, interfaces, IPV6_V6ONLY, queues and cgroups of " + name + " sockets",
+	limits := []Limit{
+		{Kind: LimitOwners, What: "the owners and users of " + name + " sockets that other users have"},
+		{Kind: LimitSource, What: "all but one of several " + name + " sockets that share an address (SO_REUSEPORT, SO_REUSEADDR)"},
+		{Kind: LimitSource, What: "the interfaces, IPV6_V6ONLY, queues and cgroups of " + name + " sockets"},
 	}
 	if network == TCP {
-		missing = append(missing,
-			"the remaining times of TIME_WAIT and FIN_WAIT2",
-			"which tcp connections were accepted and which were opened here",
-			"the other ends of tcp connections that wait for a close")
+		limits = append(limits,
+			Limit{Kind: LimitSource, What: "the remaining times of TIME_WAIT and FIN_WAIT2"},
+			Limit{Kind: LimitSource, What: "which tcp connections were accepted and which were opened here"},
+			Limit{Kind: LimitSource, What: "the other ends of tcp connections that wait for a close"},
+			Limit{Kind: LimitBound, What: "TCP sockets that are bound and neither listen nor are connected"})
 	}
-	var limits []Limit
-	for _, what := range missing {
-		limits = append(limits, Limit{Kind: LimitSource, What: what, Why: why})
-	}
-	if network == TCP {
-		limits = append(limits, Limit{
-			Kind: LimitBound, What: "TCP sockets that are bound and neither listen nor are connected", Why: why,
-		})
+	for i := range limits {
+		limits[i].Why = why
 	}
 	return limits
 }

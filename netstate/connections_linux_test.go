@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -19,80 +17,58 @@ import (
 	"portdoc/netstate/netstatetest"
 )
 
-func init() { roles["read without netlink"] = readWithoutNetlink }
-
-// readWithoutNetlink prints the snapshot that its first argument, a query,
-// asks for, from behind a filter that refuses netlink sockets. A second
-// argument is the user to be then.
-func readWithoutNetlink(arguments []string) {
-	if len(arguments) > 1 {
-		uid, err := strconv.Atoi(arguments[1])
-		if err != nil {
-			panic(err)
-		}
-		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)); err != nil {
-			panic(err)
-		}
-	}
-	if err := forbidNetlink(); err != nil {
-		panic(err)
-	}
-	s := &Snapshot{}
-	if err := json.Unmarshal([]byte(arguments[0]), &s.Query); err != nil {
-		panic(err)
-	}
-	s.Policy.EphemeralPorts = policySnapshot().Policy.EphemeralPorts
-	if err := readSockets(context.Background(), s); err != nil {
-		panic(err)
-	}
-	json.NewEncoder(os.Stdout).Encode(s)
+func init() {
+	roles["sockets without netlink"] = socketsWithoutNetlink
+	roles["everything without netlink"] = everythingWithoutNetlink
 }
 
-// forbidNetlink makes socket(AF_NETLINK, ...) fail with EPERM, in all threads
-// and for good (seccomp(2)).
-func forbidNetlink() error {
-	const numberOffset, firstArgumentOffset = 0, 16 // struct seccomp_data, low half of args[0]
-	const refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
-	program := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: numberOffset},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_SOCKET, Jf: 3},
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: firstArgumentOffset},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.AF_NETLINK, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: refuse},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+// socketsWithoutNetlink prints the snapshot that its first argument, a query,
+// asks for, from behind a filter that refuses netlink sockets. A second
+// argument is the user to be then.
+func socketsWithoutNetlink(arguments []string) {
+	if len(arguments) > 1 {
+		uid, err := strconv.Atoi(arguments[1])
+		must(err)
+		must(errors.Join(syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)))
 	}
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
-		uintptr(unsafe.Pointer(&filter)))
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	refuseSockets(unix.AF_NETLINK, unix.EPERM)
+	s := &Snapshot{}
+	must(json.Unmarshal([]byte(arguments[0]), &s.Query))
+	s.Policy.EphemeralPorts = policySnapshot().Policy.EphemeralPorts
+	must(readSockets(context.Background(), s))
+	printJSON(s)
+}
+
+// everythingWithoutNetlink prints all that can be read behind such a filter.
+func everythingWithoutNetlink(arguments []string) {
+	refuseSockets(unix.AF_NETLINK, unix.EPERM)
+	var query Query
+	must(json.Unmarshal([]byte(arguments[0]), &query))
+	s, err := Read(context.Background(), query)
+	must(err)
+	printJSON(s)
 }
 
 // snapshotWithoutNetlink reads in another process, where netlink is refused.
 func snapshotWithoutNetlink(t *testing.T, endpoints ...Endpoint) *Snapshot {
 	t.Helper()
+	return ask[*Snapshot](t, netstatetest.Command("sockets without netlink", queryArgument(t, endpoints...)))
+}
+
+func queryArgument(t *testing.T, endpoints ...Endpoint) string {
+	t.Helper()
 	query, err := json.Marshal(Query{Endpoints: endpoints})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, line := netstatetest.Start(t, "read without netlink", string(query))
-	s := &Snapshot{}
-	if err := json.Unmarshal([]byte(line), s); err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return string(query)
 }
 
-// poorer is what the fallback knows of a row: this process owns it.
+// poorer is what the fallback knows of a row that this process owns.
 func (s *testSocket) poorer(state State, origin Origin) Socket {
 	s.t.Helper()
 	row := s.tcp(state, origin)
-	row.Inode, row.Cookie, row.UID, row.Options = 0, 0, nil, Options{}
+	row.Cookie, row.Options = 0, Options{}
 	row.Owners = []Owner{{PID: os.Getpid(), FDs: []int{s.fd}}}
 	return row
 }
@@ -101,7 +77,7 @@ func TestWithoutNetlink(t *testing.T) {
 	c := newConnection(t)
 	bound := newTCP4(t).bind("127.0.0.1:0")
 	other := newConnection(t)
-	waiting := other.client.poorer(StateTimeWait, "")
+	waiting := other.client.poorer(StateTimeWait, "").mini()
 	waiting.Owners = nil
 	other.client.close()
 	inState(t, waiting.Local.Port(), StateFinWait2)
@@ -158,12 +134,11 @@ func checkFallbackLimits(t *testing.T, s *Snapshot, network Network) {
 }
 
 func TestProcTableLimits(t *testing.T) {
-	const why = "the system refused NETLINK_SOCK_DIAG (operation not permitted), so /proc/net was read, which lacks them"
+	const why = "the system refused NETLINK_SOCK_DIAG (operation not permitted), and what was read instead lacks them"
 	want := []Limit{
+		{Kind: LimitOwners, Why: why, What: "the owners and users of tcp sockets that other users have"},
 		{Kind: LimitSource, Why: why, What: "all but one of several tcp sockets that share an address (SO_REUSEPORT, SO_REUSEADDR)"},
-		{Kind: LimitSource, Why: why, What: "all but one of several owners of a tcp socket"},
-		{Kind: LimitSource, Why: why, What: "the users of tcp sockets whose owner is hidden"},
-		{Kind: LimitSource, Why: why, What: "the inodes, interfaces, IPV6_V6ONLY, queues and cgroups of tcp sockets"},
+		{Kind: LimitSource, Why: why, What: "the interfaces, IPV6_V6ONLY, queues and cgroups of tcp sockets"},
 		{Kind: LimitSource, Why: why, What: "the remaining times of TIME_WAIT and FIN_WAIT2"},
 		{Kind: LimitSource, Why: why, What: "which tcp connections were accepted and which were opened here"},
 		{Kind: LimitSource, Why: why, What: "the other ends of tcp connections that wait for a close"},
@@ -176,7 +151,7 @@ func TestProcTableLimits(t *testing.T) {
 	for _, limit := range procTableLimits(UDP, unix.ENOENT) {
 		udp = append(udp, limit.What)
 	}
-	if len(udp) != 4 || !slices.Contains(udp, "all but one of several owners of a udp socket") {
+	if len(udp) != 3 || !slices.Contains(udp, "the owners and users of udp sockets that other users have") {
 		t.Errorf("UDP: %q", udp)
 	}
 }
@@ -203,13 +178,40 @@ func TestWithoutNetlinkForAnotherUser(t *testing.T) {
 		t.Skip("an ordinary user's namespace has no second user")
 	}
 	listener := newTCP4(t).bind("127.0.0.1:0").listen(8)
-	query := fmt.Sprintf(`{"endpoints":[{"network":"tcp","port":%d}]}`, listener.local().Port())
-	_, line := netstatetest.Start(t, "read without netlink", query, "65534")
-	s := &Snapshot{}
-	if err := json.Unmarshal([]byte(line), s); err != nil {
-		t.Fatal(err)
-	}
-	want := listener.poorer(StateListen, OriginBind)
-	want.Owners = nil
+	query := queryArgument(t, Endpoint{Network: TCP, Port: listener.local().Port()})
+	s := ask[*Snapshot](t, netstatetest.Command("sockets without netlink", query, "65534"))
+	want := listener.poorer(StateListen, "").mini()
+	want.Owners, want.Origin = nil, OriginBind
 	compareSockets(t, s.Sockets, want)
+}
+
+// TestOwnersWithoutNetlink has a listener that the reader inherited: gopsutil
+// names one owner, and its descriptor leads to the other.
+func TestOwnersWithoutNetlink(t *testing.T) {
+	listener := newTCP4(t).bind("127.0.0.1:0").listen(8)
+	file, err := unix.Dup(listener.fd)
+	listener.must("dup", err)
+	inherited := os.NewFile(uintptr(file), "listener")
+	defer inherited.Close()
+	command := netstatetest.Command("everything without netlink",
+		queryArgument(t, Endpoint{Network: TCP, Port: listener.local().Port()}))
+	command.ExtraFiles = []*os.File{inherited}
+	s := ask[*Snapshot](t, command)
+	if len(s.Sockets) != 1 {
+		t.Fatalf("sockets %+v", s.Sockets)
+	}
+	want := map[int]bool{os.Getpid(): true, command.Process.Pid: true}
+	owners, described := map[int]bool{}, map[int]bool{}
+	for _, o := range s.Sockets[0].Owners {
+		owners[o.PID] = true
+	}
+	for _, p := range s.Processes {
+		described[p.PID] = p.Name != "" && p.State != ""
+	}
+	if diff := cmp.Diff(want, owners); diff != "" {
+		t.Errorf("owners (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, described); diff != "" {
+		t.Errorf("processes (-want +got):\n%s", diff)
+	}
 }

@@ -244,7 +244,6 @@ func TestRequests(t *testing.T) {
 		"look-up of IPv6": {tcpLookup(netip.MustParseAddrPort("[::1]:80"), netip.MustParseAddrPort("[fe80::2%lo]:5188"), 0),
 			"0a060200" + "fe3f0000" + "00501444" + strings.Repeat("00", 15) + "01" + "fe80" + strings.Repeat("00", 13) + "02" +
 				"00000000" + "ffffffffffffffff", 20, netlink.Request},
-		"interfaces": {linkDump(), strings.Repeat("00", 16), 18, netlink.Request | netlink.Dump},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 // tunnel has (include/uapi/linux/if_link.h). The ports are in network byte
 // order.
 const (
-	typeGetLink          = 18 // RTM_GETLINK
 	interfaceInfoLength  = 16 // struct ifinfomsg
 	linkAttributeName    = 3
 	linkAttributeInfo    = 18
@@ -35,14 +34,6 @@ var tunnelPortAttributes = map[string]uint16{
 // gtpPorts are those of a gtp device that makes its own sockets; it reports
 // none (GTP0_PORT and GTP1U_PORT in include/net/gtp.h).
 var gtpPorts = []uint16{3386, 2152}
-
-// linkDump asks for all interfaces of the network namespace.
-func linkDump() netlink.Message {
-	return netlink.Message{
-		Header: netlink.Header{Type: typeGetLink, Flags: netlink.Request | netlink.Dump},
-		Data:   make([]byte, interfaceInfoLength),
-	}
-}
 
 // parseLink returns the UDP ports that an interface holds by itself. A
 // wireguard device has one, which rtnetlink does not tell.

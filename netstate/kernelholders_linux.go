@@ -1,12 +1,10 @@
 package netstate
 
 import (
-	"errors"
+	"context"
 	"os"
 	"slices"
-	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,31 +33,12 @@ func readKernelHolders(s *Snapshot) {
 
 // tunnelPorts are the ports of all network devices.
 func tunnelPorts() ([]KernelHolder, error) {
-	conn, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	for range maxDumps {
-		holders, err := dumpTunnelPorts(conn)
-		if !errors.Is(err, errInterrupted) {
-			return holders, err
-		}
-	}
-	return nil, errUnstable
-}
-
-func dumpTunnelPorts(conn *netlink.Conn) ([]KernelHolder, error) {
-	conn.SetDeadline(time.Now().Add(exchangeTimeout))
-	links, err := conn.Execute(linkDump())
+	links, err := dumpNetlink(context.Background(), unix.NETLINK_ROUTE, unix.RTM_GETLINK, make([]byte, interfaceInfoLength))
 	if err != nil {
 		return nil, err
 	}
 	var holders []KernelHolder
 	for _, link := range links {
-		if link.Header.Flags&netlink.DumpInterrupted != 0 {
-			return nil, errInterrupted
-		}
 		ports, err := parseLink(link.Data)
 		if err != nil {
 			return nil, err

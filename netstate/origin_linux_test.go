@@ -216,7 +216,7 @@ func urgentData(actor, peer *testSocket) (State, State) {
 func newConnectionOf(t *testing.T, protocol int) connection {
 	t.Helper()
 	listener := newTestSocket(t, unix.AF_INET, unix.SOCK_STREAM, protocol).bind("127.0.0.1:0").listen(8)
-	client := newTestSocket(t, unix.AF_INET, unix.SOCK_STREAM, protocol).connect(listener.local())
+	client := newTestSocket(t, unix.AF_INET, unix.SOCK_STREAM, protocol).bind("127.0.0.1:0").connect(listener.local())
 	return connection{listener: listener, server: listener.accept(), client: client}
 }
 

@@ -98,14 +98,16 @@ func (d *descriptorSearch) failure() string {
 // descriptors, are not counted.
 func (d *descriptorSearch) unreadableReason() string {
 	slices.Sort(d.unreadable)
+	d.unreadable = slices.Compact(d.unreadable)
 	hidden, looked := 0, d.looked
-	for _, pid := range slices.Compact(d.unreadable) {
+	for _, pid := range d.unreadable {
 		if d.proc.mayOwn(pid) {
 			hidden++
 		} else {
 			looked--
 		}
 	}
+	looked = max(looked, hidden) // more may come and go meanwhile than there are at a time
 	switch hidden {
 	case 0:
 		return ""

@@ -212,7 +212,7 @@ func TestLinkLocalZone(t *testing.T) {
 	address := netip.MustParseAddr("fe80::5188%lo")
 	listener := newTCP6(t).bind("[fe80::5188%lo]:0").listen(1)
 	port := listener.local().Port()
-	client := newTCP6(t).connect(netip.AddrPortFrom(address, port))
+	client := connectTCP6(t, netip.AddrPortFrom(address, port))
 	want := listener.tcp(StateListen, OriginBind).withV6Only(true)
 	server := listener.accept().tcp(StateEstablished, OriginAccept)
 	want.Device, server.Device = "lo", "lo"
@@ -232,17 +232,22 @@ func addLinkLocal(t *testing.T, address, device string) {
 		{Type: unix.IFA_ADDRESS, Data: netip.MustParseAddr(address).AsSlice()},
 	})...)
 	routeRequest(t, unix.RTM_NEWADDR, netlink.Create|netlink.Replace, data)
-	to := sockaddr(t, netip.AddrPortFrom(netip.MustParseAddr(address).WithZone(device), 9))
-	for deadline := time.Now().Add(20 * time.Second); ; { // the kernel adds the route a little later
-		probe := newUDP6(t)
-		err := unix.Connect(probe.fd, to)
-		probe.close()
+}
+
+// connectTCP6 connects a new socket. The kernel adds the route to an address
+// some time after the address.
+func connectTCP6(t *testing.T, to netip.AddrPort) *testSocket {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		s := newTCP6(t)
+		err := unix.Connect(s.fd, sockaddr(t, to))
 		if err == nil {
-			return
+			return s
 		}
 		if err != unix.ENETUNREACH || time.Now().After(deadline) {
-			t.Fatal("no route to the address:", err)
+			t.Fatalf("connect %s: %v", to, err)
 		}
+		s.close()
 	}
 }
 

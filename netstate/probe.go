@@ -2,19 +2,60 @@ package netstate
 
 import (
 	"net"
+	"runtime"
 	"strconv"
+	"sync"
 )
 
 // Probe makes each bind for real, undoes it at once, and says what the system
-// answered. It never listens, and has never more than one socket open. While
-// a bind that succeeded lasts, a few microseconds, the address is taken for
-// everybody else. A request without an outcome was not tried: it would have
-// told nothing more, might have disturbed a running program, or can't be made
-// on this system.
+// answered. It never listens, and has never more than one socket open for a
+// port. While a bind that succeeded lasts, a few microseconds, the address is
+// taken for everybody else. A request without an outcome was not tried: it
+// would have told nothing more, might have disturbed a running program, or
+// can't be made on this system.
+//
+// Many binds are made by several threads. A caller whose thread has another
+// network namespace or other capabilities than its process asks for fewer than
+// [manyBinds] at a time.
 func Probe(requests []BindRequest) []BindOutcome {
+	results := make([]string, len(requests))
+	dealt := shares(requests, runtime.GOMAXPROCS(0))
+	var wait sync.WaitGroup
+	for _, share := range dealt[1:] {
+		wait.Go(func() { probeInTurn(requests, share, results) })
+	}
+	probeInTurn(requests, dealt[0], results)
+	wait.Wait()
 	var outcomes []BindOutcome
+	for i, result := range results {
+		if result != "" {
+			outcomes = append(outcomes, BindOutcome{Request: requests[i], Result: result})
+		}
+	}
+	return outcomes
+}
+
+// manyBinds is the number of binds, of some ten microseconds each, from which
+// another processor is worth its start.
+const manyBinds = 128
+
+// shares deals the requests out to processors, by their indices. Those of one
+// port stay together and in order, since they would be in each other's way.
+func shares(requests []BindRequest, processors int) [][]int {
+	shares := make([][]int, max(1, min(processors, 1+len(requests)/manyBinds)))
+	for i, r := range requests {
+		n := int(r.Port) % len(shares)
+		shares[n] = append(shares[n], i)
+	}
+	return shares
+}
+
+// probeInTurn makes some of the binds, one after the other. Results that it
+// leaves alone are those of binds that were not tried.
+func probeInTurn(requests []BindRequest, indices []int, results []string) {
 	free := make(map[BindRequest]bool)
-	for _, r := range requests {
+	for _, i := range indices {
+		r := requests[i]
 		if free[plain(r)] || disturbs(r) {
 			continue
 		}
@@ -22,10 +63,11 @@ func Probe(requests []BindRequest) []BindOutcome {
 		if !tried {
 			continue
 		}
-		outcomes = append(outcomes, BindOutcome{Request: r, Result: result})
-		free[r] = result == "ok"
+		results[i] = result
+		if result == "ok" {
+			free[r] = true
+		}
 	}
-	return outcomes
 }
 
 // plain is a request without the options that permit more than it does: where

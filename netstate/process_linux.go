@@ -21,13 +21,18 @@ func readProcesses(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 		}
 	}
 	slices.Sort(pids)
-	r := processReader{proc: proc, stats: make(map[int]*processStat)}
+	r := processReader{proc: proc, stats: make(map[int]*processStat), cgroups: make(map[uint64]string)}
 	for _, pid := range slices.Compact(pids) {
 		if p, ok := r.process(pid); ok {
 			s.Processes = append(s.Processes, p)
 		}
 	}
 	s.Limits = append(s.Limits, r.limits...)
+	for i := range s.Sockets {
+		if socket := &s.Sockets[i]; len(socket.Owners) > 0 {
+			socket.Cgroup = r.cgroups[socket.CgroupID]
+		}
+	}
 }
 
 // readUserNames fills in the names of users, from /etc/passwd. Users of other
@@ -61,6 +66,7 @@ type processReader struct {
 	proc    *procfs
 	stats   map[int]*processStat
 	mounts  *cgroupMounts
+	cgroups map[uint64]string // of version 2 that processes are in, by id
 	drivers []byte
 	limits  []Limit
 	refused error // of the process that is being read
@@ -224,6 +230,10 @@ func (r *processReader) cgroup(p *Process, base string) {
 	}
 	if directory, frozen := r.mounts.frozenBy(paths); frozen {
 		p.FrozenBy, p.State = directory, Frozen
+	}
+	var status unix.Stat_t
+	if directory, ok := r.mounts.unified.directory(paths.unified); ok && unix.Stat(directory, &status) == nil {
+		r.cgroups[status.Ino] = paths.unified
 	}
 }
 

@@ -177,7 +177,7 @@ func TestZombie(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer proc.close()
-	r := processReader{proc: proc, stats: make(map[int]*processStat)}
+	r := processReader{proc: proc, stats: make(map[int]*processStat), cgroups: make(map[uint64]string)}
 	p, ok := r.process(command.Process.Pid)
 	if !ok || p.State != Zombie || p.Command != nil || p.Name != "true" {
 		t.Errorf("process %+v, want a zombie", p)

@@ -152,7 +152,7 @@ func FuzzProcessText(f *testing.F) {
 		if id := containerOf(cgroup); id != "" && len(id) != 64 {
 			t.Errorf("container %q", id)
 		}
-		parseCgroupMounts(text).unified.directory(cgroup)
+		_, _ = parseCgroupMounts(text).unified.directory(cgroup)
 		if inode := parseSocketLink(text); inode != 0 && !strings.HasPrefix(string(text), "socket:[") {
 			t.Errorf("%q has inode %d", text, inode)
 		}

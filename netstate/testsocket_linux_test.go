@@ -191,13 +191,15 @@ func addrPort(t testing.TB, address unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// connection is a server's accepted socket and the client's, both open.
+// connection is a server's accepted socket and the client's, both open. The
+// client's port is bound: connect(2) alone may choose one that a connection
+// of another test still has, in TIME_WAIT.
 type connection struct{ listener, server, client *testSocket }
 
 func newConnection(t testing.TB) connection {
 	t.Helper()
 	listener := newTCP4(t).bind("127.0.0.1:0").listen(8)
-	client := newTCP4(t).connect(listener.local())
+	client := newTCP4(t).bind("127.0.0.1:0").connect(listener.local())
 	return connection{listener: listener, server: listener.accept(), client: client}
 }
 

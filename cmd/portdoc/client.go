@@ -60,7 +60,7 @@ func newClient(c *console) *cobra.Command {
 	flags.SortFlags = false
 	flags.BoolVar(&o.hold, "hold", false, "stay connected and send nothing")
 	flags.IntVar(&o.sourcePort, "source-port", 0, "bind the local side to port `N`")
-	flags.StringVar(&o.notice, "notice", "at-once", "when to notice that the server has closed: at-once or on-write")
+	flags.StringVar(&o.notice, "notice", "at-once", "`WHEN` to notice that the server has closed: at-once or\non-write")
 	return command
 }
 

@@ -269,7 +269,7 @@ func loopbackAddress(t *testing.T) *diagnose.Report {
 }
 
 // freePort returns a port that was free a moment ago.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	p := newPuppet(t)
 	port := portOf(p.do("bind", "tcp", "127.0.0.1:0"))
 	p.do("close", "0")

@@ -145,7 +145,13 @@ func inCgroup(t *testing.T) (group string, report func() *diagnose.Report) {
 	p := newPuppet(t)
 	must(os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(strconv.Itoa(p.pid())), 0))
 	port := portOf(p.do("listen", "127.0.0.1:0"))
-	return group, func() *diagnose.Report { return why(t, port) }
+	return group, func() *diagnose.Report {
+		report := why(t, port)
+		if got := report.Sockets[0].Cgroup; got == nil || filepath.Base(*got) != filepath.Base(group) {
+			t.Errorf("the socket's cgroup is %v, want %s", got, group)
+		}
+		return report
+	}
 }
 
 // cgroup2 returns where the cgroup v2 hierarchy is mounted.

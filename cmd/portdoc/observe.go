@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"net/netip"
+	"runtime"
 	"slices"
+	"sync"
 
 	"portdoc/diagnose"
 	"portdoc/netstate"
@@ -25,7 +28,7 @@ func observe(ctx context.Context, query netstate.Query, ask asker, probe bool) (
 			return nil, nil, &failure{exitUnknown, err}
 		}
 		if probe {
-			s.Observed = netstate.Probe(requests(s, ask))
+			s.Observed = try(s, requests(s, ask))
 		}
 		reports := answer(s, ask)
 		if reading == maxReadings || !slices.ContainsFunc(reports, contradictory) {
@@ -34,14 +37,54 @@ func observe(ctx context.Context, query netstate.Query, ask asker, probe bool) (
 	}
 }
 
+// try makes the binds. Of very many on Linux it leaves out those of 0.0.0.0
+// that are part of a dual-stack bind of [::] which succeeded, where these two
+// are all that is asked of the port.
+func try(s *netstate.Snapshot, all []netstate.BindRequest) []netstate.BindOutcome {
+	if len(all) < many || s.Host.OS != "linux" {
+		return netstate.Probe(all)
+	}
+	first, parts := all[:0:0], make(map[netstate.BindRequest]netstate.BindRequest)
+	for i, r := range all {
+		if i+1 < len(all) && includesAlone(all, i) {
+			parts[all[i+1]] = r
+			continue
+		}
+		first = append(first, r)
+	}
+	outcomes := netstate.Probe(first)
+	var second []netstate.BindRequest
+	for _, outcome := range outcomes {
+		if part, deferred := parts[outcome.Request]; deferred && outcome.Result != diagnose.ResultOK {
+			second = append(second, part)
+		}
+	}
+	return append(outcomes, netstate.Probe(second)...)
+}
+
+// includesAlone tells whether request i is one of 0.0.0.0, the next one that of
+// a dual-stack [::] for the same port, and neither has a neighbour there.
+func includesAlone(all []netstate.BindRequest, i int) bool {
+	part, whole := all[i], all[i+1]
+	if part.Address != netip.IPv4Unspecified() || whole.V6Only {
+		return false
+	}
+	part.Address = netip.IPv6Unspecified()
+	return part == whole &&
+		(i == 0 || all[i-1].Port != part.Port) && (i+2 == len(all) || all[i+2].Port != part.Port)
+}
+
 // requests are the binds to try for all questions, each once.
 func requests(s *netstate.Snapshot, ask asker) []netstate.BindRequest {
+	asked, parts := ask(s), splitByPort(s)
+	wanted := make([][]netstate.BindRequest, len(asked))
+	spread(len(asked), func(i int) { wanted[i] = diagnose.Requests(parts.about(asked[i]), asked[i]) })
 	var all []netstate.BindRequest
-	for _, q := range ask(s) {
-		for _, request := range diagnose.Requests(s, q) {
-			if !slices.Contains(all, request) {
-				all = append(all, request)
-			}
+	known := make(map[netstate.BindRequest]bool)
+	for _, request := range slices.Concat(wanted...) {
+		if !known[request] {
+			known[request] = true
+			all = append(all, request)
 		}
 	}
 	return all
@@ -49,11 +92,28 @@ func requests(s *netstate.Snapshot, ask asker) []netstate.BindRequest {
 
 // answer answers the questions from a snapshot alone.
 func answer(s *netstate.Snapshot, ask asker) []*diagnose.Report {
-	var reports []*diagnose.Report
-	for _, q := range ask(s) {
-		reports = append(reports, diagnose.Why(s, q))
-	}
+	asked, parts := ask(s), splitByPort(s)
+	reports := make([]*diagnose.Report, len(asked))
+	spread(len(asked), func(i int) { reports[i] = diagnose.Why(parts.about(asked[i]), asked[i]) })
 	return reports
+}
+
+// many is the number of questions or binds, of some ten microseconds each,
+// from which more effort pays than for a few.
+const many = 128
+
+// spread calls each for the numbers below n, many of them on all processors.
+func spread(n int, each func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), 1+n/many)
+	var wait sync.WaitGroup
+	for worker := range workers {
+		wait.Go(func() {
+			for i := worker; i < n; i += workers {
+				each(i)
+			}
+		})
+	}
+	wait.Wait()
 }
 
 // contradictory tells whether a bind that was tried went another way than the

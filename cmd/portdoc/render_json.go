@@ -8,14 +8,12 @@ import (
 	"reflect"
 	"unicode"
 	"unicode/utf8"
-
-	"portdoc/diagnose"
 )
 
-// writeJSON writes a report as one JSON object: on one line, or indented for a
-// person to read.
-func writeJSON(w io.Writer, report *diagnose.Report, indent bool) error {
-	whole := *report
+// writeJSON writes a value, as a report, as one JSON object: on one line, or
+// indented for a person to read.
+func writeJSON[T any](w io.Writer, value *T, indent bool) error {
+	whole := *value
 	fillSlices(reflect.ValueOf(&whole).Elem())
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -39,6 +37,10 @@ func fillSlices(v reflect.Value) {
 			if v.Type().Field(i).IsExported() {
 				fillSlices(v.Field(i))
 			}
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fillSlices(v.Elem())
 		}
 	case reflect.Slice:
 		if v.IsNil() {

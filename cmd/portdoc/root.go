@@ -44,7 +44,7 @@ func newRoot(c *console) *cobra.Command {
 	root.SetHelpFunc(printHelp)
 	root.SetUsageFunc(func(command *cobra.Command) error { printHelp(command, nil); return nil })
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newRun(c), newCompanion(), newWhy(c), newServe(c), newClient(c), newCapture(c), newVersion(c))
+	root.AddCommand(newWhy(c), newCheck(c), newRun(c), newCompanion(), newServe(c), newClient(c), newLab(c), newLabActor(c), newCapture(c), newVersion(c))
 	return root
 }
 

@@ -14,7 +14,7 @@ import (
 	"portdoc/netstate"
 )
 
-const serveHelp = `Echo what TCP clients send, on 0.0.0.0:5188 if no address is given, and print it.
+const serveHelp = `Echo what TCP clients send, on 0.0.0.0:5188 by default, and print it.
 
 Ctrl+C ends the server at once: the system closes its connections, and the side
 that closes first keeps TIME_WAIT for a minute. With --reuseaddr=false a restart
@@ -61,31 +61,30 @@ func newServe(c *console) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.address, "addr", ":5188", "`ADDRESS` to listen on")
-	flags.BoolVar(&o.quiet, "quiet", false, "print errors only; on Linux the bytes then never leave the kernel")
+	flags.BoolVar(&o.quiet, "quiet", false, "print errors only (on Linux the bytes then stay in the kernel)")
 	flags.BoolVar(&o.server.Once, "once", false, "serve one client, then exit")
-	flags.BoolVar(&o.drain, "drain", false, "let clients finish after SIGINT or SIGTERM; a second one ends at once")
+	flags.BoolVar(&o.drain, "drain", false, "let clients finish after SIGINT or SIGTERM; the next one\nends the server at once")
 	// On Windows SO_REUSEADDR would let two servers share the port.
 	flags.BoolVar(&o.listen.ReuseAddr, "reuseaddr", runtime.GOOS != "windows", "set SO_REUSEADDR; --reuseaddr=false really clears it")
 	flags.BoolVar(&o.listen.ReusePort, "reuseport", false, "set SO_REUSEPORT")
 	flags.BoolVar(&o.listen.V6Only, "v6only", false, "set IPV6_V6ONLY: [::] takes no IPv4 clients")
-	flags.IntVar(&o.listen.Backlog, "backlog", 0, "length of the accept queue, `N` >= 1 (default the system's maximum)")
-	flags.IntVar(&o.server.Linger, "linger", -1, "set SO_LINGER to `SECONDS`; 0 makes a close send RST (default not set)")
-	flags.StringVar(&o.onEOF, "on-eof", "exit", "what to do when a read brings nothing: exit, or one of two\nfamous mistakes: ignore, errors-only")
+	flags.IntVar(&o.listen.Backlog, "backlog", 0, "length `N` of the accept queue (default the system's maximum)")
+	flags.IntVar(&o.server.Linger, "linger", -1, "SO_LINGER in `SECONDS`: 0 makes a close send RST, -1 leaves it unset")
+	flags.StringVar(&o.onEOF, "on-eof", "exit", "`ACTION` when a read brings nothing: exit, or one of two\nfamous mistakes: ignore, errors-only")
 	flags.IntVar(&o.server.MaxSpins, "max-spins", 1_000_000, "end a client after `N` such reads in a row")
 	return command
 }
 
 // validate refuses flags that can't be meant.
 func (o *serveOptions) validate(command *cobra.Command) error {
-	given := command.Flags().Changed
 	switch o.server.OnEnd = echo.OnEnd(o.onEOF); {
 	case o.onEOF != "exit" && o.onEOF != "ignore" && o.onEOF != "errors-only":
 		return usageError(fmt.Errorf("%s is no value of --on-eof: it is exit, ignore or errors-only", quote(o.onEOF)),
 			"portdoc serve --on-eof=errors-only")
-	case given("backlog") && o.listen.Backlog < 1:
+	case command.Flags().Changed("backlog") && o.listen.Backlog < 1:
 		return usageError(fmt.Errorf("%d is no length of a queue: --backlog is 1 or more", o.listen.Backlog), "portdoc serve --backlog 16")
-	case given("linger") && (o.server.Linger < 0 || o.server.Linger > 65535):
-		return usageError(fmt.Errorf("%d is no time: --linger is 0 to 65535 seconds", o.server.Linger), "portdoc serve --linger 0")
+	case o.server.Linger < -1 || o.server.Linger > 65535:
+		return usageError(fmt.Errorf("%d is no time: --linger is 0 to 65535 seconds, or -1", o.server.Linger), "portdoc serve --linger 0")
 	case o.server.MaxSpins < 1:
 		return usageError(fmt.Errorf("%d reads are too few: --max-spins is 1 or more", o.server.MaxSpins), "portdoc serve --max-spins 1000")
 	}

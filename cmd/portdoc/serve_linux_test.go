@@ -286,29 +286,39 @@ func TestServeDrainTwice(t *testing.T) {
 // TestServeQuiet: errors only.
 func TestServeQuiet(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
-	command := exec.Command("sh", "-c", `exec portdoc "$@" 2>&1`, "sh", "serve", "--quiet", "--addr", "127.0.0.1:"+port)
-	lines := make(chan string, 1)
-	output, err := command.StdoutPipe()
-	must(err)
-	must(command.Start())
-	t.Cleanup(func() { command.Process.Kill(); command.Wait() })
-	go func() {
-		line, _ := bufio.NewReader(output).ReadString('\n')
-		lines <- line
-	}()
-	var conn net.Conn
-	for conn == nil {
-		conn, _ = net.Dial("tcp", "127.0.0.1:"+port)
-	}
-	bounces(t, conn, "hello")
-	conn.Close()
-	rude := dial(t, "127.0.0.1:"+port)
+	address, lines := serveQuiet(t)
+	polite, rude := dial(t, address), dial(t, address)
+	bounces(t, polite, "hello")
+	polite.Close()
 	bounces(t, rude, "hello")
 	rude.SetLinger(0)
 	rude.Close()
-	if got, want := <-lines, fmt.Sprintf("%s lost (a read failed: connection reset by peer, ECONNRESET)\n", localOf(rude)); got != want {
+	if got, want := <-lines, fmt.Sprintf("%s lost (a read failed: connection reset by peer, ECONNRESET)", localOf(rude)); got != want {
 		t.Errorf("the first line is %q, want %q", got, want)
+	}
+}
+
+// serveQuiet starts a quiet server and returns its address and what it says.
+func serveQuiet(t testing.TB) (address string, lines <-chan string) {
+	t.Helper()
+	address = "127.0.0.1:" + freePort(t)
+	command := exec.Command("sh", "-c", `exec portdoc serve --quiet --addr "$0" 2>&1`, address)
+	output, err := command.StdoutPipe()
+	must(err)
+	must(command.Start())
+	said := make(chan string, 100)
+	go func() {
+		for text := bufio.NewScanner(output); text.Scan(); {
+			said <- text.Text()
+		}
+		close(said)
+	}()
+	t.Cleanup(func() { command.Process.Kill(); command.Wait() })
+	for {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			return address, said
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func parseSubjects(ctx context.Context, words []string, command string) ([]subje
 // parseSubject reads one target.
 func parseSubject(ctx context.Context, word string) (subject, error) {
 	if word == "-" {
-		return subject{}, errors.New("a log on standard input can't be read yet: name the address in it")
+		return subject{}, errors.New("\"-\" reads a log on standard input and goes alone")
 	}
 	s := subject{word: word}
 	var err error

@@ -17,14 +17,18 @@ const whyHelp = `Say why an address can or can't be bound, who holds it, and wha
 
 A TARGET is a port, an address with a port, a service name, or a unix socket.
 Without an address both wildcards are meant: 0.0.0.0, and [::] for IPv6 and IPv4.
-Each bind is tried for real and undone at once; nothing ever listens.`
+Each bind is tried for real and undone at once; nothing ever listens.
+
+With "-" it reads a log or an error message on standard input, finds the binds
+that failed in it, and explains each as it comes.`
 
 const whyExamples = `  portdoc why 5188                  a TCP port, on every address
   portdoc why 127.0.0.1:8080        one address; also '[::1]:8080', localhost:8080
   portdoc why 5353/udp              UDP
   portdoc why /run/app.sock         a unix socket; also @name for an abstract one
   portdoc why 80 443 --json         several targets, one JSON object each
-  portdoc why 5188 --snapshot FILE  what "portdoc capture" wrote, anywhere`
+  portdoc why 5188 --snapshot FILE  what "portdoc capture" wrote, anywhere
+  ... 2>&1 | portdoc why -          what a program prints, as it prints it`
 
 // whyOptions are the flags and arguments of why.
 type whyOptions struct {
@@ -32,13 +36,14 @@ type whyOptions struct {
 	snapshot string
 	json     bool
 	noProbe  bool
+	extract  bool
 	question diagnose.Question
 }
 
 func newWhy(c *console) *cobra.Command {
 	var o whyOptions
 	command := &cobra.Command{
-		Use:         "why TARGET...",
+		Use:         "why TARGET... | -",
 		Short:       "Say why an address can't be bound and what to do",
 		Long:        whyHelp,
 		Example:     whyExamples,
@@ -46,6 +51,12 @@ func newWhy(c *console) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(command *cobra.Command, words []string) error {
 			o.words = words
+			if len(words) == 1 && words[0] == "-" {
+				return runWhyLog(command.Context(), c, &o)
+			}
+			if o.extract {
+				return usageError(errors.New("--extract is about a log on standard input"), "portdoc why - --extract < LOG")
+			}
 			return runWhy(command.Context(), c, &o)
 		},
 	}
@@ -57,6 +68,7 @@ func newWhy(c *console) *cobra.Command {
 	flags.BoolVar(&o.question.ReusePort, "reuseport", false, "it sets SO_REUSEPORT")
 	flags.BoolVar(&o.question.V6Only, "v6only", false, "it sets IPV6_V6ONLY")
 	flags.BoolVar(&o.question.AllSockets, "all-sockets", false, "show each socket, however many there are")
+	flags.BoolVar(&o.extract, "extract", false, "with -: write what was read as JSON, and explain nothing")
 	flags.StringVar(&o.snapshot, "snapshot", "", "explain the snapshot in `FILE` (\"-\" for standard input)")
 	return command
 }

@@ -2,7 +2,6 @@ package errortext
 
 import (
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -55,12 +54,12 @@ func hasEndpoint(low string) bool {
 }
 
 var (
-	colonNumber = regexp.MustCompile(`[:#](\d{1,5})`)
+	colonNumber = expressed(`[:#](\d{1,5})`)
 	// After the port of a remote end, of a retry with another port, and so on.
-	remoteBefore = regexp.MustCompile(`(?:->|→|=>|\(remote\)|\bremote(?: \w+)?|\bfrom|\bpeer|\bclient|\bupstream|\btrying|\btry|\battempting|\busing|\binstead|\bchoose|\bproxy_pass|\bsee) ?(?:tcp |udp |port |address |another )?["'(]?$`)
-	insteadAfter = regexp.MustCompile(`^[)"'.]? *(?:instead|\?? instead)\b`)
-	schemeBefore = regexp.MustCompile(`\b([a-z][a-z0-9+]{1,11})://(?:[^\s/@"']*@)?$`)
-	sourceFile   = regexp.MustCompile(`\.(?:[cm]?[jt]sx?|go|py[xc]?|rb|java|kts?|scala|c|h|cc|cpp|cxx|hpp|rs|cs|fs|vb|php|exs?|erl|hs|lua|p[lm]|swift|dart|m|vue|svelte|sh|bat|ps1|ya?ml|json|toml|conf|cfg|ini|xml|log|txt|html|sql|clj|ml|nim|cr|jl|r|d|zig|so|dll|exe)$`)
+	remoteBefore = expressed(`(?:->|→|=>|\(remote\)|\bremote(?: \w+)?|\bfrom|\bpeer|\bclient|\bupstream|\btrying|\btry|\battempting|\busing|\binstead|\bchoose|\bproxy_pass|\bsee) ?(?:tcp |udp |port |address |another )?["'(]?$`)
+	insteadAfter = expressed(`^[)"'.]? *(?:instead|\?? instead)\b`)
+	schemeBefore = expressed(`\b([a-z][a-z0-9+]{1,11})://(?:[^\s/@"']*@)?$`)
+	sourceFile   = expressed(`\.(?:[cm]?[jt]sx?|go|py[xc]?|rb|java|kts?|scala|c|h|cc|cpp|cxx|hpp|rs|cs|fs|vb|php|exs?|erl|hs|lua|p[lm]|swift|dart|m|vue|svelte|sh|bat|ps1|ya?ml|json|toml|conf|cfg|ini|xml|log|txt|html|sql|clj|ml|nim|cr|jl|r|d|zig|so|dll|exe)$`)
 )
 
 // colonEndpoints finds HOST:PORT in its many forms (and named's HOST#PORT).
@@ -190,7 +189,7 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-var hostWords = regexp.MustCompile(`(?:\b(?:to|on|at|address|host|endpoint|listener|listen (?:tcp|udp)[46]?|bind(?:ing)?|listening|for|eaddrinuse|eaddrnotavail|eacces|in use|denied|address)[:=]? ?["'(\[]?/?)$`)
+var hostWords = expressed(`(?:\b(?:to|on|at|address|host|endpoint|listener|listen (?:tcp|udp)[46]?|bind(?:ing)?|listening|for|eaddrinuse|eaddrnotavail|eacces|in use|denied|address)[:=]? ?["'(\[]?/?)$`)
 
 // isNamedHost accepts a name before ":PORT" only where an address is meant:
 // server.js:28 and times are none.

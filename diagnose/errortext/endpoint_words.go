@@ -1,7 +1,7 @@
 package errortext
 
 import (
-	"regexp"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -9,8 +9,8 @@ import (
 var (
 	// ('127.0.0.1', 8000)  ("::1", 8000, 0, 0)  (0.0.0.0, 143)
 	tuplePattern = match(`[(\[{]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`, ",")
-	// {127,0,0,1},4000 of Erlang
-	erlangPattern = match(`\{(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3})\},\s*(?:port,\s*)?(\d{1,5})\b`, "},")
+	// {127,0,0,1},4000 and {0,0,0,0,0,0,0,0},4000 of Erlang
+	erlangPattern = match(`\{((?:\d{1,5},\s*){3,7}\d{1,5})\},\s*(\d{1,5})\b`, "},")
 	// sin_port=htons(8080), sin_addr=inet_addr("0.0.0.0") of strace
 	stracePattern = match(`sin6?_port=htons\((\d{1,5})\)(?:.{0,60}?(?:inet_addr\(|inet_pton\(af_inet6, )"([^"]+)")?`, "htons")
 )
@@ -29,9 +29,8 @@ func tupleEndpoints(l *line) []candidate {
 		found = append(found, numbered(l, m[0], digits, canonical(name))...)
 	}
 	for _, m := range erlangPattern.submatches(l.low) {
-		quad := strings.Join([]string{l.low[m[2]:m[3]], l.low[m[4]:m[5]], l.low[m[6]:m[7]], l.low[m[8]:m[9]]}, ".")
-		if isAddress(quad) {
-			found = append(found, numbered(l, m[0], m[10:12], quad)...)
+		if address, ok := erlangAddress(l.low[m[2]:m[3]]); ok {
+			found = append(found, numbered(l, m[0], m[4:6], address)...)
 		}
 	}
 	for _, m := range stracePattern.submatches(l.low) {
@@ -44,6 +43,25 @@ func tupleEndpoints(l *line) []candidate {
 	return found
 }
 
+// erlangAddress reads an address that is written as decimal numbers with
+// commas: four bytes, or eight groups of IPv6.
+func erlangAddress(tuple string) (string, bool) {
+	var bytes []byte
+	numbers := strings.Split(tuple, ",")
+	for _, number := range numbers {
+		n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 2*len(numbers))
+		if err != nil {
+			return "", false
+		}
+		if len(numbers) == 8 {
+			bytes = append(bytes, byte(n>>8))
+		}
+		bytes = append(bytes, byte(n))
+	}
+	address, ok := netip.AddrFromSlice(bytes)
+	return address.String(), ok
+}
+
 // numbered is a candidate whose port is at digits of the line, if it is one.
 func numbered(l *line, at int, digits []int, address string) []candidate {
 	port, err := strconv.Atoi(l.low[digits[0]:digits[1]])
@@ -54,12 +72,12 @@ func numbered(l *line, at int, digits []int, address string) []candidate {
 }
 
 var (
-	portWord = regexp.MustCompile(`port|puerto|porta|порт|ポート|端口|埠|포트|poort|cổng|連接埠`)
+	portWord = expressed(`port|puerto|porta|порт|ポート|端口|埠|포트|poort|cổng|連接埠`)
 	// What may stand between the word and the number.
-	portGap = regexp.MustCompile(`^(?:s|\(s\)|番号|у|а|е|om|en|号)?(?:["'\]]{0,2}\s*(?:=>|[:=])\s*|\s+|[#\[(:'"]|$)(?:(?:number|numero|número|nummer|nr\.?|no\.?|num|is|n°)\s*[:=]?\s*)?(?:(?:tcp|udp)[ /:]?\s*)?[\s#"'\x60\[({:=]{0,3}(\d{1,5})`)
+	portGap = expressed(`^(?:s|\(s\)|番号|у|а|е|om|en|号)?(?:["'\]]{0,2}\s*(?:=>|[:=])\s*|\s+|[#\[(:'"]|$)(?:(?:number|numero|número|nummer|nr\.?|no\.?|num|is|n°)\s*[:=]?\s*)?(?:(?:tcp|udp)[ /:]?\s*)?[\s#"'\x60\[({:=]{0,3}(\d{1,5})`)
 	// Keys of the other end's port, and words that only end in "port".
-	otherPort = regexp.MustCompile(`(?:remote|client|peer|source|src|dest|destination|upstream|backend|target|foreign|container|connect)[_.\- ]?$`)
-	noPortEnd = regexp.MustCompile(`(?:\b(?:re|su|im|ex|trans|pass|view|air|rap|com|de|sup|s|pur|dis)|rap)$`)
+	otherPort = expressed(`(?:remote|client|peer|source|src|dest|destination|upstream|backend|target|foreign|container|connect)[_.\- ]?$`)
+	noPortEnd = expressed(`(?:\b(?:re|su|im|ex|trans|pass|view|air|rap|com|de|sup|s|pur|dis)|rap)$`)
 )
 
 // portWords finds numbers that the word "port" makes a port: port 80, port: 80,
@@ -110,6 +128,7 @@ var notations = []pattern{
 	// Tomcat: ["http-nio-8080"], ["ajp-nio-127.0.0.1-8009"], AJP/1.3-8009
 	match(`"?\bhttps?(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|http/1\.\d-(\d{2,5})\b`, "http"),
 	match(`"?\bajp(?:-[a-z]+)*(?:-[0-9.]+)??()-(\d{2,5})\b|ajp/1\.\d-(\d{2,5})\b`, "ajp"),
+	match(`\{port,\s*()(\d{1,5})\}`, "{port,"), // Erlang
 	// kubectl: [{80 80}], Elasticsearch: [9300-9400]
 	match(`()\[\{(\d{1,5}) \d{1,5}\}`, "[{"),
 	match(`\bto ()\[(\d{2,5})-\d{2,5}\]`, "to ["),
@@ -173,13 +192,13 @@ func within(found []candidate, at int) bool {
 }
 
 var (
-	schemePath  = regexp.MustCompile(`\bunix:(?://)?([@/.][^\s"'\x60,;)]*)`)
-	quotedPath  = regexp.MustCompile(`["'\x60]((?:/|@|\\\\[.?]\\pipe\\)[^"'\x60]+)["'\x60]`)
-	barePath    = regexp.MustCompile(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
-	socketName  = regexp.MustCompile(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
-	pathWord    = regexp.MustCompile(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=(]?\s*$`)
-	reasonEnd   = regexp.MustCompile(`(?:in use|eaddrinuse|denied|eacces):? ?$`)
-	filesBefore = regexp.MustCompile(`(?:file|config|directory|folder|module|log|script|open|lock)s?["']?\s*[:=]?\s*$`)
+	schemePath  = expressed(`\bunix:(?://)?([@/.][^\s"'\x60,;)]*)`)
+	quotedPath  = expressed(`["'\x60]((?:/|@|\\\\[.?]\\pipe\\)[^"'\x60]+)["'\x60]`)
+	barePath    = expressed(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
+	socketName  = expressed(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
+	pathWord    = expressed(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=(]?\s*$`)
+	reasonEnd   = expressed(`(?:in use|eaddrinuse|denied|eacces):? ?$`)
+	filesBefore = expressed(`(?:file|config|directory|folder|module|log|script|open|lock)s?["']?\s*[:=]?\s*$`)
 )
 
 // paths finds unix sockets: after "unix:", in quotes after a word for it, or
@@ -189,7 +208,7 @@ func paths(l *line, others []candidate) []candidate {
 		return nil
 	}
 	var found []candidate
-	for i, kind := range []*regexp.Regexp{schemePath, quotedPath, barePath} {
+	for i, kind := range []expression{schemePath, quotedPath, barePath} {
 		for _, m := range kind.FindAllStringSubmatchIndex(l.text, -1) {
 			path := strings.TrimRight(l.text[m[2]:m[3]], ".:,;)'")
 			before := l.low[max(0, m[2]-24):m[2]]

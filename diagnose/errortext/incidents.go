@@ -66,6 +66,9 @@ func (s *incidents) open(m mention, before *recent) {
 	default:
 		inc.announced = before.announced(0, m.unix)
 	}
+	if inc.announced.path != "" && m.kind != AddrInUse && m.kind != InUseUnix {
+		inc.announced = endpoint{port: noPort} // a path is no reason to take back what was found
+	}
 	if len(s.kept) == keptIncidents {
 		s.settle(s.kept[0])
 		s.kept = s.kept[1:]
@@ -120,7 +123,7 @@ func (s *incidents) merge(inc *incident, m *mention) {
 	retry := false
 	text := shape(m.line.text)
 	for _, known := range inc.shapes {
-		retry = retry || known == text && m.line.number != inc.last.number && !isFrame(m.line.low)
+		retry = retry || known == text && m.line.number != inc.last.number && !strings.HasPrefix(m.line.low, " ") && !isFrame(m.line.low)
 	}
 	if !retry && len(inc.shapes) < 8 {
 		inc.shapes = append(inc.shapes, text)

@@ -1,9 +1,6 @@
 package errortext
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // mention is what one line says of one failure.
 type mention struct {
@@ -27,11 +24,11 @@ var (
 	// The Go standard library's form, also of all that is written in Go:
 	// listen tcp 127.0.0.1:80: bind: reason (net.OpError.Error in net/net.go).
 	goPattern = match(`\b(listen|dial) (tcp|udp|ip|unix)(?:[46]|gram|packet)?:? (\S+?):(?:[\s"']|bind\b|listen\b|$)`, "listen ", "dial ")
-	goSyscall = regexp.MustCompile(`^\s*(?:(bind|listen|socket|connect|connectex|setsockopt)\b:?)?\s*`)
+	goSyscall = expressed(`^\s*(?:(bind|listen|socket|connect|connectex|setsockopt)\b:?)?\s*`)
 
 	bindWord = match(`\bbind(?:ing|s|ed)?\b|binderror|bindexception|\bbind0\b|make_sock|socket_server|\bcommbind|\bdobind|could not bind|\bbound to port\b`, "bind", "make_sock", "socket_server", "bound to port")
 	// Other things that are bound: a DNS server's name, mounts, keys, LDAP.
-	otherBind   = regexp.MustCompile(`\b(?:open|mkdir|chown|chmod|unlink|stat|rename|opendir|exec\w*)\(\)|\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
+	otherBind   = expressed(`\b(?:open|mkdir|chown|chmod|unlink|stat|rename|opendir|exec\w*)\(\)|\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
 	listenWord  = match(`\blisten(?:s|ing|er|ers)?\b|\blisten_error|listening`, "listen")
 	connectWord = match(`\b(?:dial|dialing|connect|connecting|connectex|connection|connections? to|doconnect|connectexception|connection error|connectionerror|noroutetohostexception|getsockopt|curl)\b|phase=connect|http_?proxy error`, "connect", "dial", "noroute", "curl", "getsockopt", "http")
 )
@@ -151,13 +148,13 @@ func reasonMention(l *line) *mention {
 
 // nodeBind is what Node prints for a failed bind of UDP and, in a cluster's
 // worker, of TCP: the next line tells which.
-var nodeBind = regexp.MustCompile(`^error: bind ea\w+ `)
+var nodeBind = expressed(`^error: bind ea\w+ `)
 
 var (
 	// A file's path right before the reason: /etc/shadow: Permission denied.
-	fileBefore = regexp.MustCompile(`(?:^|[\s"'=])\.{0,2}/[^\s:]*["']?: $`)
+	fileBefore = expressed(`(?:^|[\s"'=])(?:\.{0,2}/[^\s:]*|[a-z]:\\[^:]*)["']?(?:: | \()$`)
 	// Addresses of hosts that are used twice, which is no bind's failure.
-	notSocket = regexp.MustCompile(`\bdhcp\w*|\blease\b|\bduplicate (?:ip )?address|\barp\b|\bby (?:another )?host\b`)
+	notSocket = expressed(`\bdhcp\w*|\blease\b|\bduplicate (?:ip )?address|\barp\b|\bby (?:another )?host\b`)
 )
 
 // quotesFile tells that a reason is about the file whose path follows it, as

@@ -3,17 +3,41 @@ package errortext
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
+
+// expression is a regular expression that is compiled when it is first used:
+// all of them together take two milliseconds, which a program that reads no
+// log need not spend.
+type expression func() *regexp.Regexp
+
+func expressed(text string) expression {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
+func (e expression) MatchString(s string) bool { return e().MatchString(s) }
+
+func (e expression) FindStringIndex(s string) []int { return e().FindStringIndex(s) }
+
+func (e expression) FindStringSubmatch(s string) []string { return e().FindStringSubmatch(s) }
+
+func (e expression) FindStringSubmatchIndex(s string) []int { return e().FindStringSubmatchIndex(s) }
+
+func (e expression) FindAllStringIndex(s string, n int) [][]int { return e().FindAllStringIndex(s, n) }
+
+func (e expression) FindAllStringSubmatchIndex(s string, n int) [][]int {
+	return e().FindAllStringSubmatchIndex(s, n)
+}
 
 // pattern is a regular expression and literals of which each match has one:
 // looking for those first is some fifty times as fast.
 type pattern struct {
-	expression *regexp.Regexp
+	expression expression
 	literals   []string
 }
 
-func match(expression string, literals ...string) pattern {
-	return pattern{regexp.MustCompile(expression), literals}
+func match(text string, literals ...string) pattern {
+	return pattern{expressed(text), literals}
 }
 
 func (p pattern) in(low string) bool { return p.find(low) != nil }

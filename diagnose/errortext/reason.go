@@ -1,9 +1,6 @@
 package errortext
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // line is a line of the input, or a part of a very long one.
 type line struct {
@@ -30,13 +27,16 @@ type reason struct {
 
 var (
 	// An errno by its number: in Linux, BSD and macOS, Windows, libuv.
-	numberPattern = regexp.MustCompile(`(errno|os error|err\w*|code|exception|failed|rc|bind|:)["']?[\s:=#(\[-]{1,5}(10048|10013|10049|409[012]|98|99|48|49|13)["']?([^\w.]|$)|[(\[](10048|10013|10049|98|99|48|49|13)(?:[)\]:]|$)`)
-	strongNumber  = regexp.MustCompile(`^(errno|os error)$`)
+	numberPattern = expressed(`(errno|os error|err\w*|code|exception|failed|rc|bind|:)["']?[\s:=#(\[-]{1,5}(10048|10013|10049|409[012]|98|99|48|49|13)["']?([^\w.]|$)|[(\[](10048|10013|10049|98|99|48|49|13)(?:[)\]:]|$)`)
+	strongNumber  = expressed(`^(errno|os error)$`)
 	// "address … is already in use", with or without the address.
-	addressUsed = regexp.MustCompile(`\baddress\b[ :]*(?:\S*[:.\]]\S* )?\(?(?:is |was )?(?:already |currently )?(?:in use|used|bound)\b`)
+	addressUsed = expressed(`\baddress\b[ :]*(?:\S*[:.\]]\S* )?\(?(?:is |was )?(?:already |currently )?(?:in use|used|bound)\b`)
 	// What else than a socket's address may be in use.
-	otherAddress = regexp.MustCompile(`(?:mail|\bmac|\bip|\bemail|\bwallet|\bstreet|\bthis|\bten|\bden|\bthat|\bmemory|\bbtc|\bdevice|\bsubnet|\bnetwork|\bweb|\busb|\bphysical)[ -]?(?:die |l')?$`)
+	otherAddress = expressed(`(?:mail|\bmac|\bip|\bemail|\bwallet|\bstreet|\bthis|\bten|\bden|\bthat|\bmemory|\bbtc|\bdevice|\bsubnet|\bnetwork|\bweb|\busb|\bphysical)[ -]?(?:die |l')?$`)
 )
+
+// otherUser is who uses an address that is none of a socket.
+var otherUser = expressed(`^ by (?:an?other |a |the )?(?:account|user|customer|member|contact|host|client|device|container|replication|someone|somebody)\b`)
 
 var numberKinds = map[string]Kind{
 	"98": AddrInUse, "48": AddrInUse, "10048": AddrInUse, "4091": AddrInUse,
@@ -99,7 +99,7 @@ func isSource(low string, i, end int) bool {
 func sentenceIn(low string, sentences []string, kind Kind, weak bool) reason {
 	for _, sentence := range sentences {
 		i := strings.Index(low, sentence)
-		if i >= 0 && !otherAddress.MatchString(low[max(0, i-20):i]) {
+		if i >= 0 && !otherAddress.MatchString(low[max(0, i-20):i]) && !otherUser.MatchString(low[i+len(sentence):]) {
 			return reason{kind: kind, at: i, end: i + len(sentence), weak: weak}
 		}
 	}

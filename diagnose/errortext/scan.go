@@ -109,7 +109,7 @@ var triggers = sync.OnceValue(func() *automaton {
 	words := slices.Concat(inUseSentences, accesSentences, deniedSentences, notAvailSentences,
 		inUseNames, accesNames, notAvailNames, []string{
 			"10048", "10013", "10049", "-4091", "-4090", "-4092", "errno", "os error", "(98", "(48", "(99", "(49", "[98", "[48",
-			"bind", "listen", "in use", "used by", "being used", "already", "allocated", "occupied", "is taken", "unavailable",
+			"bind", "listen", "in use", "used by", "being used", "already", "allocate", "occupied", "pen port", "pen udp", "pen tcp", "reserve", "claim", "obtain", "is taken", "unavailable",
 			"not available", "not open on", "privileged port", "permission to", "empty port", "initialize", "start server", "ports are not",
 			"forward", "expose", "acquire", "existing registration",
 			"占用", "使用中", "使用され", "사용", "занят", "используется", "en uso", "ocupad", "déjà", "bereits", "occupé", "zajęty", "in gebruik", "in uso", "em uso", "occupat",

@@ -52,6 +52,7 @@ func TestScan(t *testing.T) {
 		{"port in the lines before", "Starting server at http://localhost:3000/\nusing 4 threads\nbind: Address already in use\n", []string{"addrinuse localhost:3000 bind 3"}},
 		{"numbers that are no ports", "[pid 4321] 12:30:45 worker 7 of 8, HTTP 500\nmain.c:98: bind: errno 98 (Address already in use), fd 5\n", []string{"addrinuse :- bind 2"}},
 		{"a client's port", "client 10.0.0.1:40000 connected to port 8080\nbind: Address already in use\n", []string{"addrinuse :- bind 2"}},
+		{"another failure's port", "listen tcp :80: bind: address already in use\nbind: Permission denied\n", []string{"addrinuse :80 bind 1", "acces :- bind 2"}},
 		{"two on one line", "err: listen tcp4 127.0.0.1:81: bind: address already in use, listen tcp6 [::1]:82: bind: permission denied", []string{"addrinuse 127.0.0.1:81 bind 1", "acces ::1:82 bind 1"}},
 		{"one said twice", "cannot start: " + goError + "fatal: " + goError, []string{"addrinuse 127.0.0.1:80 bind 1"}},
 		{"a retry", goError + "waiting\n" + goError, []string{"addrinuse 127.0.0.1:80 bind 1", "addrinuse 127.0.0.1:80 bind 3 repeat 1"}},

@@ -1,9 +1,6 @@
 package errortext
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // recent are the last lines before the one that is read, as they came.
 type recent struct {
@@ -37,13 +34,13 @@ func (r *recent) back(after int, visit func(*line) bool) {
 
 var (
 	// A line in which a program tells where it will listen.
-	announcement = regexp.MustCompile(`listen|\bbind|\bstart|\bserv(?:e|ing|er)|\brunning\b|\bopen(?:ing)?\b|\blaunch|\bport\b|_port\b|\burl\b|\bendpoint\b|\binitializ|\bexpos|\bforward|\bhttp://|\bhttps://|--port|port=|-p \d|-l \d|address=`)
+	announcement = expressed(`listen|\bbind|\bstart|\bserv(?:e|ing|er)|\brunning\b|\bopen(?:ing)?\b|\blaunch|\bport\b|_port\b|\burl\b|\bendpoint\b|\binitializ|\bexpos|\bforward|\bhttp://|\bhttps://|--port|port=|-p \d|-l \d|address=`)
 	// A line about a connection, or a port of somebody else.
-	elsewhere = regexp.MustCompile(`\bclient\b|\bconnect(?:ed|ing|ion|ions|s)?\b|\baccept|\bremote|\bpeer\b|\brequest|\bdial|\bupstream\b|\brefused\b|\bestablished\b|\b(?:get|post|put|head) /|\bdatabase\b|\bbroker\b|\bproxy_pass\b|\bhttp/1|\btime_wait\b|\bclose_wait\b|\bdownload|\bfetch|\binstall|\bdocs?:|\bdocumentation\b|\bfrom\b|\bregistry\b|\bstop(?:ped|ping)\b|\bavailable on npm\b`)
+	elsewhere = expressed(`\bclient\b|\bconnect(?:ed|ing|ion|ions|s)?\b|\baccept|\bremote|\bpeer\b|\brequest|\bdial|\bupstream\b|\brefused\b|\bestablished\b|\b(?:get|post|put|head) /|\bdatabase\b|\bbroker\b|\bproxy_pass\b|\bhttp/1|\btime_wait\b|\bclose_wait\b|\bdownload|\bfetch|\binstall|\bdocs?:|\bdocumentation\b|\bfrom\b|\bregistry\b|\bstop(?:ped|ping)\b|\bavailable on npm\b`)
 	// A stack frame or other line that only continues the one before.
-	frame = regexp.MustCompile(`\s{2,}(?:at |from |file ")|[|\]>] {3,}\S|^\s+(?:at |from |file "|in |\.\.\.|\d+:|[\w$.<>]+\()|^\s*(?:--->|caused by|file "|at [\w.$]+\()|^goroutine |^\t|^\s{4,}`)
+	frame = expressed(`\s{2,}(?:at |from |file ")|[|\]>] {3,}\S|^\s+(?:at |from |file "|in |\.\.\.|\d+:|[\w$.<>]+\()|^\s*(?:--->|caused by|file "|at [\w.$]+\()|^goroutine |^\t|^\s{4,}`)
 	// Commands: ssh -L 8080:db:80, -D 1080; docker run -p 80:80; nc -l 80.
-	commandPort = regexp.MustCompile(`\s-[ld] ?(?:[\w.*\[\]:]+:)?(\d{2,5}):[\w.-]+:\d+|\s-d ?(\d{2,5})\b|\s(?:-p|--publish)[ =]?(?:[\d.]+:)?(\d{2,5})(?::\d+)?\b|\baddress=(?:[\w.*]+:)?(\d{2,5})\b|\s-l(?:k|v|p|vp|vnp| -p)? (\d{2,5})\b|\b(?:http\.server|simplehttpserver|runserver) (\d{2,5})\b`)
+	commandPort = expressed(`\s-[ld] ?(?:[\w.*\[\]:]+:)?(\d{2,5}):[\w.-]+:\d+|\s-d ?(\d{2,5})\b|\s(?:-p|--publish)[ =]?(?:[\d.]+:)?(\d{2,5})(?::\d+)?\b|\baddress=(?:[\w.*]+:)?(\d{2,5})\b|\s-l(?:k|v|p|vp|vnp| -p)? (\d{2,5})\b|\b(?:http\.server|simplehttpserver|runserver) (\d{2,5})\b`)
 )
 
 // connects looks back for the address that a connect was called with.
@@ -86,7 +83,8 @@ func (r *recent) announced(after int, unix bool) endpoint {
 		if !isFrame(l.low) {
 			looked++
 		}
-		if e := announcedIn(l, unix); !e.empty() {
+		// What failed by itself, and with its own reason, was no announcement.
+		if e := announcedIn(l, unix); !e.empty() && len(mentions(l)) == 0 {
 			found = e
 		}
 		return found.empty() && looked < 24
@@ -103,7 +101,7 @@ func announcedIn(l *line, unix bool) endpoint {
 	var best candidate
 	best.endpoint = none
 	for _, c := range candidates(l) {
-		if c.empty() || (c.path != "") != unix && !(quoted && c.path != "") || c.port == 0 && !quoted {
+		if c.empty() || (c.path != "") != unix && !(c.path != "" && (quoted || strings.Contains(l.low, "unix:"))) || c.port == 0 && !quoted {
 			continue
 		}
 		if best.empty() || best.bare && !c.bare {
@@ -130,15 +128,15 @@ func commandEndpoint(l *line) endpoint {
 }
 
 var (
-	dumpKey = regexp.MustCompile(`^\W*(address|host|port|path|syscall|localaddress)["']?\s*[:=]\s*["']?([^"',}\s]*)`)
+	dumpKey = expressed(`^\W*(address|host|port|path|syscall|localaddress)["']?\s*[:=]\s*["']?([^"',}\s]*)`)
 	// A line that explains the failure before it.
-	explains = regexp.MustCompile(`\bhint\b|already running on|running on (?:port|socket)|listen to port|\bis another\b|\bidentify and stop\b|\bcould not create listen|^\W*(?:udp|tcp|https?|rtmp|rtsp)://|\bport \d+ (?:is|was)\b|on that port|\bin use\b|listening port|\b(?:unable|failed|cannot|can't|could not|couldn't|error)\b.*(?:\b(?:listen|bind|start|open|port)|server)`)
+	explains = expressed(`\bhint\b|already running on|running on (?:port|socket)|listen to port|\bis another\b|\bidentify and stop\b|\bcould not create listen|^\W*(?:udp|tcp|https?|rtmp|rtsp)://|\bport \d+ (?:is|was)\b|on that port|\bin use\b|listening port|\b(?:unable|failed|cannot|can't|could not|couldn't|error)\b.*(?:\b(?:listen|bind|start|open|port)|server)`)
 	// Frames and sources that show which call failed.
-	bindFrame    = regexp.MustCompile(`\bbind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|\bsyscall: '(?:bind|listen)'|bun\b`)
-	connectFrame = regexp.MustCompile(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|\bsyscall: 'connect'|_http_client|new_connection`)
+	bindFrame    = expressed(`\bbind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|\bsyscall: '(?:bind|listen)'|bun\b`)
+	connectFrame = expressed(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|\bsyscall: 'connect'|_http_client|new_connection`)
 	// What binds before it connects.
-	outgoing   = regexp.MustCompile(`create_connection\(|new_connection`)
-	startsHere = regexp.MustCompile(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d`)
+	outgoing   = expressed(`create_connection\(|new_connection`)
+	startsHere = expressed(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d`)
 )
 
 // called is the operation that the lines before show, nearest first: the

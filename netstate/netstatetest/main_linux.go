@@ -46,6 +46,10 @@ func again() int {
 	command := exec.Command("/proc/self/exe", os.Args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	command.SysProcAttr = Namespace()
+	// The signal comes when the thread ends that started the process. No
+	// thread of this process does before the whole; those of tests may, so
+	// Namespace leaves it out.
+	command.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	kind := "root"
 	if command.SysProcAttr.Cloneflags&syscall.CLONE_NEWUSER != 0 {
 		kind = "user"
@@ -66,7 +70,7 @@ func again() int {
 // namespace as well where this process may not do the first alone. The
 // loopback interface in it is down: see [LoopbackUp].
 func Namespace() *syscall.SysProcAttr {
-	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	if os.Geteuid() == 0 {
 		return attributes
 	}

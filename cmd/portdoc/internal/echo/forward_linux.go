@@ -42,6 +42,18 @@ func (p *pipe) giveBack() {
 	}
 }
 
+// closeIdlePipes gives their descriptors to clients that wait for one.
+func closeIdlePipes() {
+	for {
+		select {
+		case p := <-pipes:
+			p.close()
+		default:
+			return
+		}
+	}
+}
+
 func (p *pipe) close() {
 	unix.Close(p.read)
 	unix.Close(p.write)

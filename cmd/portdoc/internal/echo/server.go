@@ -93,6 +93,7 @@ func (s *Server) pause(ctx context.Context, last time.Duration, err error) time.
 	if last == 0 {
 		s.Printer.Error("new clients have to wait: %s", describe(err))
 	}
+	closeIdlePipes()
 	next := min(max(2*last, 5*time.Millisecond), time.Second)
 	select {
 	case <-time.After(next):

@@ -3,10 +3,10 @@ package echo
 import (
 	"bufio"
 	"bytes"
-	"flag"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -20,10 +20,6 @@ import (
 
 	"portdoc/netstate/netstatetest"
 )
-
-var speedRounds = flag.Int("speed", 0, "measure echo throughput beside other servers, in this many `rounds`")
-
-func ioCopy(conn net.Conn) { io.Copy(conn, conn) }
 
 // contender is an echo server whose throughput is measured.
 type contender struct {
@@ -41,58 +37,55 @@ type load struct {
 	connections, window int
 }
 
-// With more than its pipes hold on the way, ncat deadlocks with its own child:
-// it is measured with two blocks only.
+// With more on the way than its pipes hold, ncat deadlocks with its own child:
+// it is measured with up to two blocks only.
 const (
+	single = 1
 	narrow = 2
 	wide   = 64
 )
 
 var loads = []load{
+	{"one connection, 64 KiB on the way", 1, single},
+	{"100 connections, 64 KiB on the way", 100, single},
 	{"one connection, 128 KiB on the way", 1, narrow},
 	{"100 connections, 128 KiB on the way", 100, narrow},
 	{"one connection, 4 MiB on the way", 1, wide},
 	{"100 connections, 4 MiB on the way", 100, wide},
 }
 
-// TestSpeed compares servers in turns, so that what else the machine does
-// falls on all of them alike, and prints medians.
-func TestSpeed(t *testing.T) {
-	if *speedRounds == 0 {
-		t.Skip("takes minutes: asked for with -speed ROUNDS")
-	}
-	all := startContenders(t)
+// BenchmarkBesideOthers has servers echo in turns of a second each, so that
+// what else the machine does falls on all of them alike. "quiet/X" is how many
+// times the throughput of X a quiet server has, by medians, and "print/X" the
+// same for one that prints to a file.
+//
+//	go test ./cmd/portdoc/internal/echo -run '^$' -bench Beside -benchtime 7x
+func BenchmarkBesideOthers(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "printed")
+	must(os.WriteFile(file, nil, 0o600))
+	all := startContenders(b, file)
 	for _, l := range loads {
-		t.Run(l.name, func(t *testing.T) {
+		b.Run(l.name, func(b *testing.B) {
 			rates := map[string][]float64{}
-			for range *speedRounds {
+			for b.Loop() {
 				for _, c := range all {
-					if l.window == narrow || c.streams {
-						rates[c.name] = append(rates[c.name], throughput(t, c.address, l))
+					if l.window <= narrow || c.streams {
+						rates[c.name] = append(rates[c.name], throughput(b, c.address, l))
+						must(os.Truncate(file, 0))
 					}
 				}
 			}
-			t.Logf("\n%s", table(all, rates))
-			checkSpeed(t, rates)
+			b.Logf("MiB/s:\n%s", table(all, rates))
+			b.ReportMetric(0, "ns/op")
+			for name, other := range rates {
+				switch {
+				case name == "iocopy", !strings.HasSuffix(name, "tee") && strings.Contains(name, "-"):
+					b.ReportMetric(median(rates["quiet"])/median(other), "quiet/"+name)
+				case strings.HasSuffix(name, "tee"):
+					b.ReportMetric(median(rates["print"])/median(other), "print/"+name)
+				}
+			}
 		})
-	}
-}
-
-// checkSpeed holds the medians against what is promised.
-func checkSpeed(t *testing.T, rates map[string][]float64) {
-	quiet := median(rates["quiet"])
-	if bare := median(rates["iocopy"]); quiet < 0.9*bare {
-		t.Errorf("quiet has %.2f of the throughput of a bare io.Copy", quiet/bare)
-	}
-	for name, other := range rates {
-		printing := strings.HasSuffix(name, "tee")
-		switch ratio := median(rates["print"]) / median(other); {
-		case !strings.HasPrefix(name, "socat") && !strings.HasPrefix(name, "ncat"):
-		case printing && ratio < 2:
-			t.Errorf("printing has %.1f times the throughput of %s, want 2", ratio, name)
-		case !printing && quiet < 5*median(other):
-			t.Errorf("quiet has %.1f times the throughput of %s, want 5", quiet/median(other), name)
-		}
 	}
 }
 
@@ -114,33 +107,33 @@ func table(contenders []contender, rates map[string][]float64) string {
 	return text.String()
 }
 
-func startContenders(t *testing.T) []contender {
+func startContenders(t testing.TB, file string) []contender {
 	var all []contender
 	for _, role := range []string{"quiet", "iocopy", "print"} {
-		_, address := netstatetest.Start(t, role, filepath.Join(t.TempDir(), "printed"))
+		_, address := netstatetest.Start(t, role, file)
 		all = append(all, contender{role, address, true})
 	}
-	file := filepath.Join(t.TempDir(), "teed")
-	for _, target := range []string{"EXEC:cat", "PIPE", "EXEC:tee " + file} {
-		all = append(all, startOther(t, "socat "+firstWord(target), "listening on", func(port string) []string {
+	for _, target := range []string{"EXEC:cat", "PIPE", "EXEC:tee -a " + file} {
+		all = append(all, startOther(t, "socat-"+firstWord(target), "listening on", func(port string) []string {
 			return []string{"socat", "-d", "-d", "TCP-LISTEN:" + port + ",bind=127.0.0.1,fork,backlog=128", target}
 		}))
 	}
-	for _, command := range []string{"/bin/cat", "/usr/bin/tee " + file} {
-		all = append(all, startOther(t, "ncat "+firstWord(command), "Listening on", func(port string) []string {
+	for _, command := range []string{"/bin/cat", "/usr/bin/tee -a " + file} {
+		all = append(all, startOther(t, "ncat-"+firstWord(command), "Listening on", func(port string) []string {
 			return []string{"ncat", "-v", "-4", "-l", "-k", "--max-conns", "200", "--exec", command, "127.0.0.1", port}
 		}))
 	}
 	return all
 }
 
-func firstWord(text string) string {
-	word, _, _ := strings.Cut(text, " ")
-	return word
+// firstWord is the name of a command line's program.
+func firstWord(line string) string {
+	word, _, _ := strings.Cut(line, " ")
+	return filepath.Base(strings.TrimPrefix(word, "EXEC:"))
 }
 
 // startOther starts a server that says on standard error when it listens.
-func startOther(t *testing.T, name, ready string, arguments func(port string) []string) contender {
+func startOther(t testing.TB, name, ready string, arguments func(port string) []string) contender {
 	port := freePort(t)
 	line := arguments(port)
 	path, err := exec.LookPath(line[0])
@@ -166,7 +159,7 @@ func startOther(t *testing.T, name, ready string, arguments func(port string) []
 
 // freePort returns a port that was free a moment ago, for programs that can't
 // say which one they chose. This network namespace is the test's own.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +170,7 @@ func freePort(t *testing.T) string {
 }
 
 // throughput has a load echoed and returns the MiB per second of the whole.
-func throughput(t *testing.T, address string, l load) float64 {
+func throughput(t testing.TB, address string, l load) float64 {
 	conns := make([]*net.TCPConn, l.connections)
 	for i := range conns {
 		conn, err := net.Dial("tcp", address)
@@ -186,7 +179,7 @@ func throughput(t *testing.T, address string, l load) float64 {
 		}
 		defer conn.Close()
 		conns[i] = conn.(*net.TCPConn)
-		roundTrip(t, conn) // fork and exec of the others' children are not measured
+		roundTrip(t, conn, "ready\n") // fork and exec of the others' children are not measured
 	}
 	received := make(chan int)
 	begin := time.Now()
@@ -199,16 +192,6 @@ func throughput(t *testing.T, address string, l load) float64 {
 		total += <-received
 	}
 	return float64(total) / (1 << 20) / time.Since(begin).Seconds()
-}
-
-func roundTrip(t *testing.T, conn net.Conn) {
-	t.Helper()
-	if _, err := io.WriteString(conn, "ready\n"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(conn, make([]byte, len("ready\n"))); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // textFile is a file in memory with blocks of text in lines of 64 bytes. It is

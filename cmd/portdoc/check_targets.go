@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"portdoc/netstate"
+)
+
+// checkTarget is one target of check, and where it comes from.
+type checkTarget struct {
+	subject
+	source source
+}
+
+// source tells what a target is for. It is the zero source for one that was
+// written on the command line.
+type source struct {
+	// name is what needs the target: a service, a variable, a process.
+	name string
+	// file is the name of the file that names it, line its place there,
+	// counted from 1; 0 where that is not known.
+	file string
+	line int
+}
+
+// String is what people read: "web (compose.yaml)".
+func (s source) String() string {
+	if s.name == "" {
+		return s.file
+	}
+	return fmt.Sprintf("%s (%s)", s.name, s.file)
+}
+
+// written is a target in words, before it is parsed.
+type written struct {
+	word   string
+	source source
+}
+
+// checkTargets reads the targets of the command line and of files, and says
+// what has to be read to answer them. A target that was named twice for the
+// same purpose is answered once.
+func checkTargets(ctx context.Context, c *console, words, files []string) ([]checkTarget, netstate.Query, error) {
+	var all []written
+	for _, word := range words {
+		all = append(all, written{word: word})
+	}
+	for _, file := range files {
+		found, err := targetsFrom(ctx, c, file)
+		if err != nil {
+			return nil, netstate.Query{}, err
+		}
+		all = append(all, found...)
+	}
+	if len(all) == 0 {
+		return nil, netstate.Query{}, usageError(errors.New("check needs a target"), checkTargetExamples)
+	}
+	return parseTargets(ctx, all)
+}
+
+const checkTargetExamples = "portdoc check 5188, portdoc check 8000-8010"
+
+// parseTargets parses words, resolves their hosts and takes ranges apart.
+func parseTargets(ctx context.Context, all []written) ([]checkTarget, netstate.Query, error) {
+	type identity struct {
+		target
+		name, file string
+	}
+	var targets []checkTarget
+	var query netstate.Query
+	known := make(map[identity]bool)
+	asked := make(map[netstate.Endpoint]bool)
+	for _, w := range all {
+		first, last, err := parseRange(ctx, w.word)
+		if err != nil {
+			return nil, query, w.wrong(err)
+		}
+		e := netstate.Endpoint{Network: first.network, Port: first.port, LastPort: last, Path: first.path}
+		if !asked[e] {
+			asked[e] = true
+			query.Endpoints = append(query.Endpoints, e)
+		}
+		for _, s := range first.upTo(last) {
+			if id := (identity{s.target, w.source.name, w.source.file}); !known[id] {
+				known[id] = true
+				targets = append(targets, checkTarget{s, w.source})
+			}
+		}
+	}
+	return targets, query, nil
+}
+
+// wrong is the error of a word that is no target. Where the word is from a
+// file, it says where.
+func (w written) wrong(err error) error {
+	if w.source.file != "" {
+		return fileLineError(w.source.file, w.source.line, err, "8080, 127.0.0.1:8080, 8000-8010, 53/udp")
+	}
+	return usageError(err, checkTargetExamples)
+}
+
+// fileLineError is a usage error that was found in a file. Line 0 is none.
+func fileLineError(file string, line int, err error, examples string) error {
+	place := file
+	if line > 0 {
+		place += ":" + strconv.Itoa(line)
+	}
+	return usageError(fmt.Errorf("%s: %w", place, err), examples)
+}
+
+// parseRange reads a target or a range of ports, whose last port it returns.
+func parseRange(ctx context.Context, word string) (first subject, last uint16, err error) {
+	single, end, ranged := cutRange(word)
+	if !ranged {
+		s, err := parseSubject(ctx, word)
+		return s, s.port, err
+	}
+	if first, err = parseSubject(ctx, single); err != nil {
+		return first, 0, err
+	}
+	number, err := parsePort(first.network, end)
+	switch {
+	case err != nil:
+		return first, 0, err
+	case first.port == 0:
+		return first, 0, fmt.Errorf("%s begins at 0, which means any port: a range begins at 1", quote(word))
+	case number < first.port:
+		return first, 0, fmt.Errorf("%s ends before it begins: write the lower port first", quote(word))
+	}
+	return first, number, nil
+}
+
+// cutRange parts "127.0.0.1:8000-8010/udp" into "127.0.0.1:8000/udp" and
+// "8010". A path, and a name that ends like a range, is none.
+func cutRange(word string) (single, end string, ranged bool) {
+	if _, isPath := socketPath(word); isPath {
+		return word, "", false
+	}
+	body, network := word, ""
+	if before, after, ok := cutLast(word, '/'); ok && after != "" && strings.Trim(after, "tcpudTCPUD") == "" {
+		body, network = before, "/"+after
+	}
+	front, last := cutDigits(body)
+	front, hyphen := strings.CutSuffix(front, "-")
+	front, first := cutDigits(front)
+	if !hyphen || first == "" || last == "" || front != "" && !strings.ContainsAny(front[len(front)-1:], ":/") {
+		return word, "", false
+	}
+	return front + first + network, last, true
+}
+
+// cutDigits takes the digits off the end of a text.
+func cutDigits(text string) (front, digits string) {
+	front = strings.TrimRight(text, "0123456789")
+	return front, text[len(front):]
+}
+
+// upTo are the subjects from this one's port to the last.
+func (s subject) upTo(last uint16) []subject {
+	all := []subject{s}
+	if s.port != last {
+		all[0].word = s.target.String()
+	}
+	for port := int(s.port) + 1; port <= int(last); port++ {
+		next := s
+		next.port = uint16(port)
+		next.word = next.target.String()
+		all = append(all, next)
+	}
+	return all
+}
+
+// label names the target in a line: "5188/tcp", "127.0.0.1:53/udp".
+func (s subject) label() string {
+	if s.network == netstate.TCP {
+		return s.target.String() + "/tcp"
+	}
+	return s.target.String()
+}
+
+func subjectsOf(targets []checkTarget) []subject {
+	subjects := make([]subject, len(targets))
+	for i, t := range targets {
+		subjects[i] = t.subject
+	}
+	return subjects
+}
