@@ -86,13 +86,22 @@ func identityOf(r checked) string {
 
 // nextLook is how to sleep until something may have changed.
 func (k *checkup) nextLook(pending []checked) pause {
-	p := pause{length: time.Hour}
 	if k.until == untilOpen {
 		return pause{length: pollInterval}
 	}
-	for _, r := range pending {
-		left, ends := countdown(r.report)
-		switch holders := blockingPIDs(r.report); {
+	reports := make([]*diagnose.Report, len(pending))
+	for i, r := range pending {
+		reports[i] = r.report
+	}
+	return pauseFor(reports)
+}
+
+// pauseFor is how to sleep until one of the reports may have changed.
+func pauseFor(reports []*diagnose.Report) pause {
+	p := pause{length: time.Hour}
+	for _, report := range reports {
+		left, ends := countdown(report)
+		switch holders := blockingPIDs(report); {
 		case ends && left > 0:
 			p.length = min(p.length, left)
 		case len(holders) > 0:

@@ -188,17 +188,18 @@ func count(n int) string {
 
 // textFailure tells of a failure that the command's own words tell of.
 func (r *runReporter) textFailure(f errortext.Failure) error {
-	key := fmt.Sprintf("%s %s", f.Op, textTarget(f))
-	if textTarget(f) == "" {
-		if !r.again(key + f.Text) {
-			r.say("an address can't be bound, and the message does not say which: " + f.Text)
+	if f.Port == nil && f.Path == "" && f.Op != errortext.Connect {
+		if !r.again(string(f.Op) + f.Text) {
+			r.say(kindNames[f.Kind] + ", and the message does not say which: " + f.Text)
 		}
 		return nil
 	}
+	word := logTarget(f)
+	key := fmt.Sprintf("%s %s", f.Op, word)
 	if r.again(key) {
 		return nil
 	}
-	ask := asked{word: textTarget(f), probe: true}
+	ask := asked{word: word, probe: true}
 	report, err := ask.report(r.ctx)
 	if err != nil {
 		r.say(fmt.Sprintf("%s failed, and can't be explained: %v", key, err))

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"net"
-	"strconv"
 	"sync"
 	"time"
 
@@ -10,9 +8,6 @@ import (
 )
 
 const (
-	// textPause is how long nothing has to come for what was read to be all
-	// that a program printed about a failure.
-	textPause = 300 * time.Millisecond
 	// textRest is how long what a command wrote is waited for when it has
 	// ended and its children keep standard error open.
 	textRest = 200 * time.Millisecond
@@ -62,13 +57,13 @@ func (t *textReader) finish() {
 
 func (t *textReader) read(s *errortext.Scanner) {
 	defer close(t.done)
-	pause := time.NewTimer(textPause)
+	pause := time.NewTimer(logPause)
 	defer pause.Stop()
 	for {
 		select {
 		case piece := <-t.pieces:
 			s.Write(piece)
-			pause.Reset(textPause)
+			pause.Reset(logPause)
 		case <-pause.C:
 			s.Settle()
 		case <-t.stop:
@@ -89,27 +84,4 @@ func (t *textReader) rest(s *errortext.Scanner) {
 			return
 		}
 	}
-}
-
-// textTarget is what to ask about a failure that a text tells of. The address
-// of a connect is the other end's: what failed is getting a port of one's own.
-func textTarget(f errortext.Failure) string {
-	switch {
-	case f.Op == errortext.Connect:
-		return "0"
-	case f.Path != "" && f.Path[0] != '@':
-		return "unix:" + f.Path
-	case f.Path != "":
-		return f.Path
-	case f.Port == nil:
-		return ""
-	}
-	word := strconv.Itoa(int(*f.Port))
-	if f.Address != "" && f.Address != "*" {
-		word = net.JoinHostPort(f.Address, word)
-	}
-	if f.Network == "udp" {
-		word += "/udp"
-	}
-	return word
 }

@@ -2,13 +2,9 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"portdoc/diagnose"
 )
-
-// waitPause is between two looks at an address, and between two starts.
-const waitPause = 500 * time.Millisecond
 
 // waitUntilFree waits for the address that the command failed at last. It
 // returns false if there is none, or waiting does not help.
@@ -30,10 +26,13 @@ func (r *runReporter) waitUntilFree() bool {
 		return false
 	}
 	r.say("waiting until " + name + " is free, to start the command again")
-	for {
-		time.Sleep(waitPause)
+	for report := last.report; ; {
+		if pauseFor([]*diagnose.Report{report}).sleep(r.ctx) != nil {
+			return false
+		}
 		last.asked.probe = last.asked.call == nil || ownRights(last.asked.call)
-		report, err := last.asked.report(r.ctx)
+		var err error
+		report, err = last.asked.report(r.ctx)
 		if err != nil {
 			r.say(fmt.Sprintf("waiting for %s is not possible: %v", name, err))
 			return false

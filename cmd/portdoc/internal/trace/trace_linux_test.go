@@ -3,11 +3,14 @@ package trace
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	netstatetest.Main(m, netstatetest.Roles{"again-and-again": againAndAgain, "threads": threads, "listeners": listeners})
+	netstatetest.Main(m, netstatetest.Roles{"again-and-again": againAndAgain, "threads": threads, "listeners": listeners, "unprivileged": unprivileged})
 }
 
 // recorder collects what a tracer tells.
@@ -64,7 +67,7 @@ func traced(t *testing.T, role string, arguments ...string) (*recorder, string) 
 	if err := command.Wait(); err != nil {
 		t.Errorf("%s: %v\n%s", role, err, output.String())
 	}
-	tracer.working.Wait()
+	tracer.Finish(time.Minute)
 	if len(r.blind) > 0 {
 		t.Error(r.blind)
 	}
@@ -202,6 +205,38 @@ func TestUnsupported(t *testing.T) {
 	defer tracer.Close()
 	if err := tracer.Start(func() error { _, err := install(); return err }); err == nil || !strings.Contains(err.Error(), ErrUnsupported.Error()) {
 		t.Errorf("a second filter: %v, want %v", err, ErrUnsupported)
+	}
+}
+
+// unprivileged watches as a user without any privilege.
+func unprivileged([]string) {
+	if err := syscall.Setuid(65534); err != nil {
+		panic(err)
+	}
+	tracer, err := New((&recorder{}).handler())
+	if err != nil {
+		panic(err)
+	}
+	command := exec.Command("grep", "NoNewPrivs", "/proc/self/status")
+	command.Stdout = os.Stdout
+	if err := tracer.Start(command.Run); err != nil {
+		panic(err)
+	}
+}
+
+// TestUnprivileged: without root the command gives up gaining privileges, and
+// this process does not.
+func TestUnprivileged(t *testing.T) {
+	if netstatetest.Ordinary() {
+		t.Skip("only root can become a user without privileges here")
+	}
+	_, line := netstatetest.Start(t, "unprivileged")
+	if line != "NoNewPrivs:\t1" {
+		t.Errorf("the command has %q", line)
+	}
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil || !strings.Contains(string(text), "NoNewPrivs:\t0\n") {
+		t.Errorf("this process: %v\n%s", err, text)
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 // HoldLimit is the longest time that a call is held for [Handler].Held.
 const HoldLimit = 500 * time.Millisecond
 
+// closeLimit is the longest time that [Tracer.Close] waits.
+const closeLimit = 5 * time.Second
+
 // Tracer watches the calls of what is started by [Tracer.Start], and of all
 // that is started by that.
 type Tracer struct {
@@ -23,10 +26,11 @@ type Tracer struct {
 	forks    chan func()
 	stop     int // an eventfd
 	looping  sync.WaitGroup
-	working  sync.WaitGroup
 
 	mutex   sync.Mutex
 	pending map[*watched]struct{}
+	working int        // calls that are handled
+	changed *sync.Cond // of working
 }
 
 // New makes a Tracer, which watches nothing yet. It returns [ErrUnsupported]
@@ -37,6 +41,7 @@ func New(handler Handler) (*Tracer, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	t := &Tracer{handler: handler, forks: make(chan func()), pending: make(map[*watched]struct{}), network: networkOf(-1)}
+	t.changed = sync.NewCond(&t.mutex)
 	var err error
 	if t.progress, err = newProgress(); err != nil {
 		return nil, err
@@ -94,12 +99,22 @@ func duplicate(fd int, name string) *os.File {
 // Finish waits until everything is told that has happened so far, at most for
 // limit.
 func (t *Tracer) Finish(limit time.Duration) {
-	done := make(chan struct{})
-	go func() { t.working.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(limit):
+	end := time.Now().Add(limit)
+	timer := time.AfterFunc(limit, func() { t.count(0) })
+	defer timer.Stop()
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for t.working > 0 && time.Now().Before(end) {
+		t.changed.Wait()
 	}
+}
+
+// count counts a call that is handled from now on, or no longer.
+func (t *Tracer) count(change int) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.working += change
+	t.changed.Broadcast()
 }
 
 // Close sees the calls through that have come and ends the watching. Calls of
@@ -108,7 +123,7 @@ func (t *Tracer) Finish(limit time.Duration) {
 func (t *Tracer) Close() {
 	unix.Write(t.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	t.looping.Wait()
-	t.working.Wait()
+	t.Finish(closeLimit)
 	close(t.forks)
 	unix.Close(t.listener)
 }
@@ -132,7 +147,8 @@ func (t *Tracer) receiveAll() {
 		}
 		t.progress.store(n.id)
 		t.settle(int(n.tid))
-		t.working.Go(func() { t.handle(n) })
+		t.count(1)
+		go func() { defer t.count(-1); t.handle(n) }()
 	}
 }
 
