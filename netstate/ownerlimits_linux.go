@@ -107,7 +107,9 @@ func (d *descriptorSearch) unreadableReason() string {
 			looked--
 		}
 	}
-	looked = max(looked, hidden) // more may come and go meanwhile than there are at a time
+	// More may come and go meanwhile than there are at a time. This process
+	// itself was looked into.
+	looked = max(looked, hidden+1)
 	switch hidden {
 	case 0:
 		return ""

@@ -102,10 +102,19 @@ func (s *stage) says(name, line string) {
 	step.Said = append(step.Said, name+": "+line)
 }
 
-// directory is one for files, removed in the end.
+// longestDirectory leaves room for a name in the path of a unix socket, which
+// has 108 bytes on Linux and 104 elsewhere (unix(7), sys/un.h).
+const longestDirectory = 90
+
+// directory is one for files, removed in the end. Where the usual place has a
+// path too long for a unix socket it is in /tmp.
 func (s *stage) directory() string {
 	if s.files == "" {
-		files, err := os.MkdirTemp("", "portdoc-lab-")
+		place := os.TempDir()
+		if len(place)+len("/portdoc-lab-4294967295") > longestDirectory {
+			place = "/tmp"
+		}
+		files, err := os.MkdirTemp(place, "portdoc-lab-")
 		if err != nil {
 			surprised("a directory for files: %v", err)
 		}
