@@ -59,9 +59,17 @@ func New(handler Handler) (*Tracer, error) {
 }
 
 // serveForks has the filter installed on its thread and calls what has to run
-// there. The thread is not used for anything else, and ends with it.
+// there. The thread is not used for anything else, and ends with it; the first
+// thread of a process can't end, so it is left to others.
 func (t *Tracer) serveForks(installed chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		defer runtime.UnlockOSThread()
+		another := make(chan error)
+		go t.serveForks(another)
+		installed <- <-another
+		return
+	}
 	var err error
 	t.listener, err = install()
 	installed <- err
