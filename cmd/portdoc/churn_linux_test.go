@@ -25,7 +25,10 @@ func storm([]string) {
 		for {
 			server, err := listener.Accept()
 			must(err)
-			go func() { io.Copy(io.Discard, server); server.Close() }()
+			go func() {
+				server.Read(make([]byte, 1)) // a byte, or the end
+				server.Close()
+			}()
 		}
 	}()
 	go func() {
@@ -39,15 +42,19 @@ func storm([]string) {
 	netstatetest.UntilInputEnds()
 }
 
-// connect opens and ends connections: most by a reset, which leaves nothing,
-// every 16th by a close, which leaves TIME_WAIT.
+// connect opens and ends connections: most by a reset, which leaves nothing.
+// In every 1,024th it lets the server close first, which leaves TIME_WAIT there
+// and no port of a client taken for the tests beside this one.
 func connect(address string) {
 	for i := 0; ; i++ {
 		connection, err := net.Dial("tcp4", address)
 		if err != nil {
-			continue // out of ports until some TIME_WAIT has ended
+			continue
 		}
-		if i%16 != 0 {
+		if i%1024 == 0 {
+			connection.Write([]byte{0})
+			io.Copy(io.Discard, connection)
+		} else {
 			connection.(*net.TCPConn).SetLinger(0)
 		}
 		connection.Close()
