@@ -17,6 +17,7 @@ var ErrServerClosed = errors.New("the server has closed the connection")
 // and before everything that was sent had come back.
 type ShortError struct{ Sent, Received int64 }
 
+// Error says how much came back.
 func (e *ShortError) Error() string {
 	return fmt.Sprintf("the server has closed the connection after %d of %d bytes", e.Received, e.Sent)
 }

@@ -31,7 +31,10 @@ type StartError struct {
 	Err    error
 }
 
+// Error names the command and says why.
 func (e *StartError) Error() string { return e.Name + ": " + e.Err.Error() }
+
+// Unwrap returns Err, so that errors.Is finds the errno.
 func (e *StartError) Unwrap() error { return e.Err }
 
 // Find looks for the program as a shell does. The error is a [StartError].
