@@ -35,7 +35,10 @@ type Snapshot struct {
 	Observed  []BindOutcome     `json:"observed,omitempty"`
 	Ephemeral *EphemeralUse     `json:"ephemeral_use,omitempty"`
 	Kernel    []KernelHolder    `json:"kernel_holders,omitempty"`
-	Limits    []Limit           `json:"limits"`
+	// Forwards are the forwarding rules of the system itself that listen on
+	// what was asked for.
+	Forwards []PortForward `json:"forwards,omitempty"`
+	Limits   []Limit       `json:"limits"`
 }
 
 // Host names the machine's system and says how much of it the reader may see.
@@ -148,6 +151,15 @@ type Socket struct {
 	// socket was made; Cgroup its path where it was looked up.
 	CgroupID uint64 `json:"cgroup_id,omitempty"`
 	Cgroup   string `json:"cgroup,omitempty"`
+	// Created is when the socket got its address (Windows only).
+	Created time.Time `json:"created,omitzero"`
+	// LastPID is a process that the system names beside the socket and that
+	// need not have it open: the last that used it (macOS), or the one that
+	// made it and has ended since (Windows). 0 for none.
+	LastPID int `json:"last_pid,omitempty"`
+	// Service is the service that made it, of several that share a process
+	// (Windows).
+	Service string `json:"service,omitempty"`
 	// Owners are the processes that have the socket open, as far as they
 	// could be seen. See [Limit] before taking none for nobody.
 	Owners []Owner `json:"owners,omitempty"`
@@ -325,10 +337,15 @@ type Process struct {
 	Cgroup string `json:"cgroup,omitempty"`
 	// FrozenBy is the directory of the cgroup that freezes it.
 	FrozenBy string `json:"frozen_by,omitempty"`
-	// Unit is the service manager's unit that it belongs to.
+	// Unit is what the service manager calls the service that it belongs
+	// to: a unit of systemd, the label of a launchd job, the name of an rc
+	// script.
 	Unit string `json:"unit,omitempty"`
 	// UserUnit tells that Unit belongs to the user's own service manager.
 	UserUnit bool `json:"user_unit,omitempty"`
+	// Services are the services that run in it, sorted (Windows, where
+	// several share a process).
+	Services []string `json:"services,omitempty"`
 	// Container is the container's id, from the name of its cgroup.
 	Container string `json:"container,omitempty"`
 	// CanListen is false where its program can be shown unable to call
@@ -374,6 +391,10 @@ type Policy struct {
 	// NonlocalBind4 and NonlocalBind6 allow addresses that are not local.
 	NonlocalBind4 *bool `json:"nonlocal_bind4,omitempty"`
 	NonlocalBind6 *bool `json:"nonlocal_bind6,omitempty"`
+	// TimeWait is for how long a connection stays in TIME_WAIT, in
+	// milliseconds, where the system lets that be set (twice
+	// net.inet.tcp.msl).
+	TimeWait *int64 `json:"time_wait_ms,omitempty"`
 	// AutobindReuse is net.ipv4.ip_autobind_reuse.
 	AutobindReuse *bool `json:"autobind_reuse,omitempty"`
 	// IPv4 and IPv6 tell whether a socket of the family can be made.
@@ -458,4 +479,25 @@ type KernelHolder struct {
 	Kind string `json:"kind"`
 	// Device is the network device that made it, "" for none.
 	Device string `json:"device,omitempty"`
+	// Queue is what a program asked HTTP.sys to listen for (Windows), nil
+	// for other kinds.
+	Queue *RequestQueue `json:"queue,omitempty"`
+}
+
+// RequestQueue is a request queue of HTTP.sys, the web server in the Windows
+// kernel, which listens for the programs that registered URLs.
+type RequestQueue struct {
+	Name string `json:"name,omitempty"`
+	// URLs are as HTTP.sys writes them: "HTTP://*:80/".
+	URLs []string `json:"urls,omitempty"`
+	PIDs []int    `json:"pids,omitempty"`
+}
+
+// PortForward is a rule by which the system passes connections on, as
+// `netsh interface portproxy` makes them on Windows.
+type PortForward struct {
+	Network Network        `json:"network"`
+	Listen  netip.AddrPort `json:"listen"`
+	// To is where connections go: a host or an address, and a port.
+	To string `json:"to"`
 }

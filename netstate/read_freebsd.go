@@ -1,0 +1,5 @@
+package netstate
+
+import "context"
+
+func read(context.Context, *Snapshot) error { return ErrUnsupported }
