@@ -105,14 +105,16 @@ const many = 128
 // spread calls each for the numbers below n, many of them on all processors.
 func spread(n int, each func(i int)) {
 	workers := min(runtime.GOMAXPROCS(0), 1+n/many)
-	var wait sync.WaitGroup
-	for worker := range workers {
-		wait.Go(func() {
-			for i := worker; i < n; i += workers {
-				each(i)
-			}
-		})
+	share := func(worker int) {
+		for i := worker; i < n; i += workers {
+			each(i)
+		}
 	}
+	var wait sync.WaitGroup
+	for worker := range workers - 1 {
+		wait.Go(func() { share(1 + worker) })
+	}
+	share(0)
 	wait.Wait()
 }
 
