@@ -163,14 +163,15 @@ func newCheckup(ctx context.Context, c *console, o *checkOptions) (*checkup, err
 
 // look answers once.
 func (k *checkup) look(ctx context.Context) ([]checked, error) {
-	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjectsOf(k.targets), k.question, s) }
+	subjects := subjectsOf(k.targets)
+	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, k.question, s) }
 	s := k.snapshot
 	var reports []*diagnose.Report
 	if s != nil {
 		if k.noProbe {
 			s.Observed = nil
 		}
-		reports = answer(s, ask)
+		reports = answer(s, ask(s))
 	} else {
 		var err error
 		// Who waits for a listener must not be in its way.

@@ -85,7 +85,7 @@ func query(subjects []subject) netstate.Query {
 
 // questions asks about each subject; the options come from form.
 func questions(subjects []subject, form diagnose.Question, s *netstate.Snapshot) []diagnose.Question {
-	var asked []diagnose.Question
+	asked := make([]diagnose.Question, 0, len(subjects))
 	for _, subject := range subjects {
 		q := form
 		q.Network, q.Port, q.Path, q.Typed = subject.network, subject.port, subject.path, subject.word

@@ -125,7 +125,7 @@ func explainSnapshot(ctx context.Context, c *console, o *whyOptions) ([]*diagnos
 	if o.noProbe {
 		s.Observed = nil
 	}
-	return answer(s, func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, o.question, s) }), nil
+	return answer(s, questions(subjects, o.question, s)), nil
 }
 
 // readSnapshot reads a snapshot from a file, or from in if the name is "-".
