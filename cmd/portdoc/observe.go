@@ -18,10 +18,13 @@ const maxReadings = 3
 // asker makes the questions to ask of a snapshot.
 type asker func(*netstate.Snapshot) []diagnose.Question
 
+// answerer answers one question, as [diagnose.Why] does.
+type answerer func(*netstate.Snapshot, diagnose.Question) *diagnose.Report
+
 // observe reads this machine, tries the binds that the questions are about,
 // and answers them. Reading and trying can't be done at one moment, so it
 // begins again when they contradict each other; the last reading stands.
-func observe(ctx context.Context, query netstate.Query, ask asker, probe bool) (*netstate.Snapshot, []*diagnose.Report, error) {
+func observe(ctx context.Context, query netstate.Query, ask asker, why answerer, probe bool) (*netstate.Snapshot, []*diagnose.Report, error) {
 	for reading := 1; ; reading++ {
 		s, err := netstate.Read(ctx, query)
 		if err != nil {
@@ -31,7 +34,7 @@ func observe(ctx context.Context, query netstate.Query, ask asker, probe bool) (
 		if probe {
 			s.Observed = try(s, requests(s, asked))
 		}
-		reports := answer(s, asked)
+		reports := answer(s, asked, why)
 		if reading == maxReadings || !slices.ContainsFunc(reports, contradictory) {
 			return s, reports, nil
 		}
@@ -96,9 +99,9 @@ func requests(s *netstate.Snapshot, asked []diagnose.Question) []netstate.BindRe
 }
 
 // answer answers the questions from a snapshot alone.
-func answer(s *netstate.Snapshot, asked []diagnose.Question) []*diagnose.Report {
+func answer(s *netstate.Snapshot, asked []diagnose.Question, why answerer) []*diagnose.Report {
 	reports := make([]*diagnose.Report, len(asked))
-	each(s, asked, func(i int, part *netstate.Snapshot) { reports[i] = diagnose.Why(part, asked[i]) })
+	each(s, asked, func(i int, part *netstate.Snapshot) { reports[i] = why(part, asked[i]) })
 	return reports
 }
 
