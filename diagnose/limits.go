@@ -37,11 +37,11 @@ func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
 	switch kind {
 	case netstate.LimitOwners, netstate.LimitForeignOwners, netstate.LimitOptions, netstate.LimitProcess, netstate.LimitPath, netstate.LimitPolicy:
 		if c.snapshot.Host.Privileged || c.readerIsRoot() {
-			return "portdoc outside the container, as root"
+			return "portdoc outside " + c.system.facts().outsideAsRoot
 		}
-		return "sudo portdoc why " + c.typed()
+		return c.askPrivileged()
 	case netstate.LimitBound:
-		return "a real bind finds them (portdoc without --no-probe); Linux lists them since 6.8"
+		return "a real bind finds them (portdoc without --no-probe)" + c.system.facts().listsBound
 	case netstate.LimitSource:
 		return "portdoc outside the sandbox"
 	case netstate.LimitUnstable:
@@ -86,8 +86,8 @@ func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
 	switch {
 	case a.surprises():
 		return Limit{
-			What: "why %s gets " + said(a.observed),
-			Why:  fmt.Sprintf("by the rules it gets %s: trust the system's answer", said(a.prediction.Bind)),
+			What: "why %s gets " + c.said(a.observed),
+			Why:  fmt.Sprintf("by the rules it gets %s: trust the system's answer", c.said(a.prediction.Bind)),
 		}, true
 	case a.result() != ResultUnknown || a.sharing() != c.asked() && c.failure() != "EADDRINUSE":
 		return Limit{}, false
@@ -98,7 +98,7 @@ func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
 		return Limit{
 			What:   "what %s gets",
 			Why:    a.prediction.Missing + " could not be seen",
-			Remedy: "sudo portdoc why " + c.typed(),
+			Remedy: c.askPrivileged(),
 		}, true
 	case !c.mayBeTried(a.request):
 		return Limit{What: "what %s gets", Why: "to try it could take datagrams from a program that runs"}, true
@@ -111,9 +111,18 @@ func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
 }
 
 // said is a result for people.
-func said(result string) string {
+func (c *inquiry) said(result string) string {
 	if result == ResultOK {
 		return "through"
 	}
-	return result
+	return c.system.errno(result)
+}
+
+// askPrivileged is how to ask again with all privileges.
+func (c *inquiry) askPrivileged() string {
+	command := c.privileged("portdoc why " + c.typed())
+	if place := c.system.privilege().place; place != "" {
+		command += ", in " + place
+	}
+	return command
 }

@@ -15,7 +15,8 @@ var dualStack = Kind{
 IPV6_V6ONLY. On Linux it then excludes every IPv4 socket on the port, and the
 other way round. Go, Node and Java listen like that unless told otherwise, and
 a listing of IPv4 sockets does not show it. A program that opens both 0.0.0.0
-and [::] must set IPV6_V6ONLY on the second, or open [::] alone.`,
+and [::] must set IPV6_V6ONLY on the second, or open [::] alone. macOS and
+FreeBSD let the two wildcards live side by side; OpenBSD has no such sockets.`,
 	find: findDualStack,
 }
 
@@ -160,7 +161,7 @@ var reusePortMismatch = Kind{
 	About: `Several sockets can share an address, and its traffic, when every one of them
 sets SO_REUSEPORT before bind. On Linux they must also belong to one user: the
 one whose process called socket(2). One socket without the option, or of
-another user, is refused; root is no exception.`,
+another user, is refused; root is no exception. Windows has no such option.`,
 	find: findReusePortMismatch,
 }
 
@@ -171,7 +172,7 @@ func findReusePortMismatch(c *inquiry) []finding {
 	switch {
 	case c.failure() != "EADDRINUSE":
 		return nil
-	case len(foreign) > 0:
+	case len(foreign) > 0 && c.outcome(sharing{reusePort: true}) != ResultOK:
 		return []finding{c.foreignGroup(foreign)}
 	case c.asked().reusePort && len(lacking) > 0:
 		return []finding{{
@@ -182,16 +183,31 @@ func findReusePortMismatch(c *inquiry) []finding {
 	case !c.asked().reusePort && len(group) > 0:
 		return []finding{{
 			title:  "The sockets that are there share with SO_REUSEPORT, the new one does not",
-			detail: fmt.Sprintf("The address is shared on purpose: %s on %s has SO_REUSEPORT. A new socket of the same user may join if it sets that too, and then gets a part of the traffic.", c.ownersOf(c.rows[group[0]]), c.places(group)),
+			detail: fmt.Sprintf("The address is shared on purpose: %s on %s has SO_REUSEPORT. A new socket%s may join if it sets that too%s.", c.ownersOf(c.rows[group[0]]), c.places(group), c.groupFacts(" of the same user"), c.groupFacts(", and then gets a part of the traffic")),
 			rows:   group,
 			remedies: []Remedy{{
 				ID:     "set-reuseport",
 				Title:  "If the new program is to share the traffic, set SO_REUSEPORT on its socket before bind",
-				Effect: "connections are spread over all programs of the group",
+				Effect: c.groupEffect(),
 			}},
 		}}
 	}
 	return nil
+}
+
+func (c *inquiry) groupEffect() string {
+	if c.system.facts().groups {
+		return "connections are spread over all programs of the group"
+	}
+	return "both programs have the port; which of them gets a connection is the system's choice"
+}
+
+// groupFacts is a text that is true where a group shares its traffic.
+func (c *inquiry) groupFacts(text string) string {
+	if c.system.facts().groups {
+		return text
+	}
+	return ""
 }
 
 func (c *inquiry) isForeignSocket(r row) bool {
@@ -203,12 +219,12 @@ func (c *inquiry) foreignGroup(rows []int) finding {
 	whose := c.ofUser(c.rows[rows[0]])
 	return finding{
 		title:  "The sockets that are there share with SO_REUSEPORT, with one user only",
-		detail: fmt.Sprintf("The address on %s is shared with SO_REUSEPORT, and only by sockets%s. A socket of another user can't join, not even root's.", c.places(rows), whose),
+		detail: fmt.Sprintf("The address on %s is shared with SO_REUSEPORT, and only by sockets%s. A socket of another user can't join%s.", c.places(rows), whose, c.groupFacts(", not even root's")),
 		rows:   rows,
 		remedies: []Remedy{{
 			ID:     "same-user",
 			Title:  fmt.Sprintf("If the new program is to share the traffic, let a process%s open its socket, with SO_REUSEPORT", whose),
-			Effect: "connections are spread over all programs of the group",
+			Effect: c.groupEffect(),
 		}},
 	}
 }

@@ -201,7 +201,7 @@ func joined(limits []diagnose.Limit) []diagnose.Limit {
 
 // seeMore writes what would lift a limit: a command or words.
 func (p *page) seeMore(remedy string) {
-	if strings.HasPrefix(remedy, "sudo ") {
+	if strings.HasPrefix(remedy, "sudo ") || strings.HasPrefix(remedy, "doas ") {
 		p.commands(indent, []string{remedy})
 	} else {
 		p.paragraph(indent, remedy)
