@@ -70,15 +70,15 @@ func otherBSDCases() []*reportCase {
 	}
 	openBSD := func() *Snapshot { return NewOpenBSD().TCP("LISTEN", "127.0.0.1:5188", "") }
 	return []*reportCase{
-		{name: "freebsd-rc", question: port(8080), answer: onlyAt("0.0.0.0"), causes: causes("supervised", "listener"),
+		{name: "freebsd-rc", question: port(8080), answer: inUse, causes: causes("supervised", "listener"),
 			snapshot: nginx(Orphan, RunBy(0, "root"), func(p *netstate.Process) { p.ParentName, p.Unit = "init", "nginx" })},
-		{name: "freebsd-rc-lookalike", question: port(8080), answer: onlyAt("0.0.0.0"), causes: causes("listener"),
+		{name: "freebsd-rc-lookalike", question: port(8080), answer: inUse, causes: causes("listener"),
 			snapshot: nginx(OnTerminal("pts/3", 4100), RunBy(0, "root"))},
 		{name: "freebsd-time-wait", question: port(5188), answer: needsReuseAddr, causes: causes("time-wait"),
 			snapshot: NewFreeBSD().TCP("TIME_WAIT", "127.0.0.1:5188", "127.0.0.1:52000", TimeLeft(21400*time.Millisecond))},
 		// The listener has it, whatever is left over beside it.
-		{name: "freebsd-time-wait-lookalike", question: port(8080), answer: onlyAt("0.0.0.0"), causes: causes("listener"), snapshot: nginx()},
-		{name: "freebsd-stopped", question: port(8080), answer: onlyAt("0.0.0.0"), causes: causes("stopped"), snapshot: nginx(OnTerminal("pts/3", 4100), StoppedBy("", 0))},
+		{name: "freebsd-time-wait-lookalike", question: port(8080), answer: inUse, causes: causes("listener"), snapshot: nginx()},
+		{name: "freebsd-stopped", question: port(8080), answer: inUse, causes: causes("stopped"), snapshot: nginx(OnTerminal("pts/3", 4100), StoppedBy("", 0))},
 		{name: "freebsd-privileged-port", question: port(80), answer: refuses("EACCES"), causes: causes("privileged-port"), snapshot: NewFreeBSD()},
 		{name: "openbsd-hidden-owner", question: address("127.0.0.1", 5188), answer: inUse, causes: causes("hidden-owner"), snapshot: openBSD()},
 		{name: "openbsd-unknown", question: address("127.0.0.1", 5188), snapshot: openBSD()},

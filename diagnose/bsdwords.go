@@ -88,9 +88,21 @@ func (openBSD) privilege() privilege { return privilege{name: "root", command: "
 
 func (openBSD) services() serviceManager { return rc{control: "rcctl stop %s"} }
 
+// seeOwners: fstat(1) names the processes, which netstat(1) does not.
+func (openBSD) seeOwners(c *inquiry) string {
+	return c.privileged("fstat") + fmt.Sprintf(" | grep ':%d'", c.question.Port)
+}
+
 func (openBSD) facts() facts {
 	f := posix{}.facts()
 	f.elsewhere = "it may run in a virtual machine, which has ports of its own"
 	f.showAddresses = "ifconfig -A"
 	return f
+}
+
+// netBSD has sockstat(1), which names the processes.
+type netBSD struct{ posix }
+
+func (netBSD) seeOwners(c *inquiry) string {
+	return c.privileged(fmt.Sprintf("sockstat -n -p %d", c.question.Port))
 }

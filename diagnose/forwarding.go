@@ -22,8 +22,9 @@ forward where it was opened.`,
 
 // forward is why a process is believed to listen for somebody else.
 type forward struct {
-	// what says what it is: "a forward of ssh".
-	what     string
+	// what says what it is: "a forward of ssh"; to where it leads, "" where
+	// that is not known.
+	what, to string
 	remedies []Remedy
 	// endable tells that the forward is closed by ending the process.
 	endable bool
@@ -38,8 +39,8 @@ func findForwarding(c *inquiry) []finding {
 		f := c.forwardOf(c.rows[h.rows[0]], h.lead())
 		findings = append(findings, finding{
 			title:    fmt.Sprintf("%s has it for %s", h.name(), f.what),
-			detail:   fmt.Sprintf("%s listens for %s: what arrives here is passed on.", h.name(), f.what),
-			summary:  fmt.Sprintf("%s is taken: %s has it for %s", c.label(), h.name(), f.what),
+			detail:   fmt.Sprintf("%s listens for %s: what arrives here is passed on%s.", h.name(), f.what, f.to),
+			summary:  fmt.Sprintf("%s is taken: %s has it for %s", c.label(), h.name(), f.what+f.to),
 			rows:     h.rows,
 			pids:     h.pids(),
 			remedies: f.remedies,
@@ -58,8 +59,8 @@ func (c *inquiry) unseenForwards(explained bool) []finding {
 	f := c.portProxy(c.rulesFor(c.rows[rows[0]]))
 	return []finding{{
 		title:    "The system has it for " + f.what,
-		detail:   fmt.Sprintf("The system listens for %s: what arrives here is passed on.", f.what),
-		summary:  fmt.Sprintf("%s is taken: the system has it for %s", c.label(), f.what),
+		detail:   fmt.Sprintf("The system listens for %s: what arrives here is passed on%s.", f.what, f.to),
+		summary:  fmt.Sprintf("%s is taken: the system has it for %s", c.label(), f.what+f.to),
 		rows:     rows,
 		remedies: f.remedies,
 	}}
@@ -114,7 +115,7 @@ func (c *inquiry) rulesFor(r row) []netstate.PortForward {
 
 // portProxy: the service IP Helper (iphlpsvc) listens for the rules of netsh.
 func (c *inquiry) portProxy(rules []netstate.PortForward) *forward {
-	f := &forward{what: "the port proxy of Windows, which passes it on to "}
+	f := &forward{what: "the port proxy of Windows"}
 	var to []string
 	for _, rule := range rules {
 		to = append(to, Printable(rule.To))
@@ -126,7 +127,7 @@ func (c *inquiry) portProxy(rules []netstate.PortForward) *forward {
 			Needs:    c.needs(true),
 		})
 	}
-	f.what += few(to)
+	f.to = " to " + few(to)
 	return f
 }
 

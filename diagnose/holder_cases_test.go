@@ -111,7 +111,7 @@ func keeperCases() []*reportCase {
 		// The server of ssh itself.
 		{name: "forwarding-lookalike", question: address("127.0.0.1", 5188), answer: inUse, causes: causes("listener"), snapshot: ssh("/usr/sbin/sshd -D -p 5188")},
 		{name: "system-service", question: port(53), answer: inUse, causes: causes("system-service", "listener", "wildcard-overlap"), snapshot: resolved},
-		{name: "system-service-hidden", question: dns, answer: inUse, causes: causes("system-service", "wildcard-overlap"), snapshot: hidden},
+		{name: "system-service-hidden", question: dns, answer: refuses("EACCES"), causes: causes("privileged-port", "system-service", "wildcard-overlap"), snapshot: hidden},
 		{name: "system-service-lookalike", question: address("127.0.0.1", 53), answer: inUse, causes: causes("listener"),
 			snapshot: NewSnapshot().ByRoot().
 				TCP("LISTEN", "127.0.0.1:53", "", OwnedBy(600), OfUser(0), Sharing(true, false)).

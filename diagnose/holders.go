@@ -136,6 +136,9 @@ func processLabel(name string, command []string) string {
 	const short = 24
 	if len(command) > 0 {
 		typed := command[0]
+		if isWindowsPath(typed) {
+			typed = ProgramName(typed) // few people type it with its folder
+		}
 		if typed != "" && len(typed) <= short && !strings.ContainsAny(typed, " \t") {
 			return Printable(typed)
 		}

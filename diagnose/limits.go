@@ -39,6 +39,9 @@ func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
 		if c.snapshot.Host.Privileged || c.readerIsRoot() {
 			return "portdoc outside " + c.system.facts().outsideAsRoot
 		}
+		if kind == netstate.LimitOwners {
+			return c.placed(c.system.seeOwners(c))
+		}
 		return c.askPrivileged()
 	case netstate.LimitBound:
 		return "a real bind finds them (portdoc without --no-probe)" + c.system.facts().listsBound
@@ -120,7 +123,11 @@ func (c *inquiry) said(result string) string {
 
 // askPrivileged is how to ask again with all privileges.
 func (c *inquiry) askPrivileged() string {
-	command := c.privileged("portdoc why " + c.typed())
+	return c.placed(c.privileged("portdoc why " + c.typed()))
+}
+
+// placed says where to type a command that needs all privileges.
+func (c *inquiry) placed(command string) string {
 	if place := c.system.privilege().place; place != "" {
 		command += ", in " + place
 	}

@@ -42,8 +42,8 @@ func findDualStack(c *inquiry) []finding {
 		say: func(taken overlap) finding {
 			return finding{
 				title: "[::] means the IPv4 addresses too, and IPv4 has the port",
-				detail: fmt.Sprintf("A socket on %s without IPV6_V6ONLY has every IPv4 address too, and %s is taken. No IPv6 address is.",
-					taken.asked, taken.holders),
+				detail: fmt.Sprintf("A socket on %s without IPV6_V6ONLY has every IPv4 address too, and %s %s taken. No IPv6 address is.",
+					taken.asked, taken.holders, taken.are),
 				remedies: []Remedy{{
 					ID:     "set-v6only",
 					Title:  "If the two are to run side by side, set IPV6_V6ONLY on the new socket",
@@ -60,11 +60,15 @@ var wildcardOverlap = Kind{
 	About: `The wildcard (0.0.0.0 or [::]) means every address of the machine. It can't be
 bound while another socket has one of them on the same port, and no single
 address can while a socket has the wildcard. Two sockets at different single
-addresses get on with each other.`,
+addresses get on with each other. On Windows so do the wildcard and a single
+address, if one user opens both.`,
 	find: findWildcardOverlap,
 }
 
 func findWildcardOverlap(c *inquiry) []finding {
+	if c.system.facts().addressesShare {
+		return nil // What keeps them apart is another cause.
+	}
 	return c.explain(explanation{
 		match: func(a attempt, r row) bool {
 			return sameFamily(a, r) && a.request.Address.IsUnspecified() && !r.address().IsUnspecified()
@@ -72,8 +76,8 @@ func findWildcardOverlap(c *inquiry) []finding {
 		say: func(taken overlap) finding {
 			return finding{
 				title: fmt.Sprintf("%s means every address, and one of them is taken", taken.asked),
-				detail: fmt.Sprintf("%s means every address of this machine, and %s is taken: the two exclude each other. A single other address can still be bound.",
-					taken.asked, taken.holders),
+				detail: fmt.Sprintf("%s means every address of this machine, and %s %s taken: the two exclude each other. A single other address can still be bound.",
+					taken.asked, taken.holders, taken.are),
 				remedies: []Remedy{{
 					ID:     "choose-address",
 					Title:  "If the two are to run side by side, bind a single other address instead of the wildcard",
@@ -105,7 +109,7 @@ type explanation struct {
 }
 
 // overlap is what an explanation speaks about: addresses in words.
-type overlap struct{ asked, holders string }
+type overlap struct{ asked, holders, are string }
 
 // explain returns the first explanation that holds.
 func (c *inquiry) explain(explanations ...explanation) []finding {
@@ -146,7 +150,8 @@ func (c *inquiry) explainBy(e explanation) (finding, bool) {
 	for _, i := range rows {
 		holders = append(holders, Printable(c.rows[i].Local.String()))
 	}
-	f := e.say(overlap{list(addresses), few(slices.Compact(holders))})
+	holders = slices.Compact(holders)
+	f := e.say(overlap{list(addresses), few(holders), pick(len(holders), "is", "are")})
 	f.rows, f.certainty = rows, certainty
 	return f, true
 }

@@ -101,8 +101,19 @@ func findNoProcess(c *inquiry) []finding {
 	if slices.ContainsFunc(rows, func(i int) bool { return c.foreign[c.rows[i].Inode] }) {
 		looked, certainty = "No process of this "+c.system.facts().unixScope, Likely
 	}
+	remedy := Remedy{
+		ID:       "look-again",
+		Title:    "Look again: a socket on its way arrives in a moment",
+		Commands: []string{"portdoc why " + c.typed()},
+		Effect:   "shows the process that has it then",
+	}
 	if pid := c.rows[rows[0]].LastPID; pid != 0 && c.processes[pid] == nil {
 		looked, certainty = fmt.Sprintf("The process that made it (pid %d) has ended, and no other that can be seen", pid), Likely
+		remedy = Remedy{
+			ID:     "end-descendants",
+			Title:  fmt.Sprintf("End the programs that pid %d had started, if any of them still runs; a restart of the system frees the port for certain", pid),
+			Effect: "nobody has the socket any more",
+		}
 	}
 	return []finding{{
 		title:     "No process has it open",
@@ -110,12 +121,7 @@ func findNoProcess(c *inquiry) []finding {
 		summary:   fmt.Sprintf("%s is taken by a socket that no process has open", c.label()),
 		rows:      rows,
 		certainty: certainty,
-		remedies: []Remedy{{
-			ID:       "look-again",
-			Title:    "Look again: a socket on its way arrives in a moment",
-			Commands: []string{"portdoc why " + c.typed()},
-			Effect:   "shows the process that has it then",
-		}},
+		remedies:  []Remedy{remedy},
 	}}
 }
 
@@ -190,7 +196,7 @@ func (c *inquiry) lookAsRoot() Remedy {
 	return Remedy{
 		ID:       "look-as-root",
 		Title:    "See the process",
-		Commands: []string{c.privileged("portdoc why " + c.typed())},
+		Commands: []string{c.system.seeOwners(c)},
 		Effect:   "shows who has it and what to do",
 		Needs:    c.needs(true),
 	}

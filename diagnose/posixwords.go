@@ -25,6 +25,8 @@ func (posix) lookAtFile(path string) string { return "ls -ld -- " + ShellQuote(p
 
 func (posix) makeDirectory(path string) string { return "mkdir -p -- " + ShellQuote(path) }
 
+func (posix) seeOwners(c *inquiry) string { return c.privileged("portdoc why " + c.typed()) }
+
 func (posix) bindPrivileged(*inquiry) []Remedy { return nil }
 
 func (posix) reservePort(*inquiry) []Remedy { return nil }

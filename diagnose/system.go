@@ -31,6 +31,9 @@ type system interface {
 	// connections, widenRange lends more ports.
 	reservePort(c *inquiry) []Remedy
 	widenRange(c *inquiry, lent netstate.PortRange) []Remedy
+	// seeOwners is a command that shows which process has the asked port, for
+	// those with all privileges.
+	seeOwners(c *inquiry) string
 	// facts are short ones that texts are made of.
 	facts() facts
 }
@@ -71,6 +74,9 @@ type facts struct {
 	// wildcardsExclude tells that 0.0.0.0 and dual-stack [::] exclude each
 	// other.
 	wildcardsExclude bool
+	// addressesShare tells that one user's sockets may have the wildcard and
+	// a single address of one port.
+	addressesShare bool
 	// groups tells that all sockets with SO_REUSEPORT get a part of the
 	// traffic, and must belong to one user, root or not.
 	groups bool
@@ -127,6 +133,8 @@ func systemOf(os string) system {
 		return freeBSD{}
 	case "openbsd":
 		return openBSD{}
+	case "netbsd":
+		return netBSD{}
 	case "windows":
 		return windows{}
 	}

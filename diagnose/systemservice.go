@@ -48,7 +48,7 @@ const windowsKernel = 4
 func systemServices() []systemService {
 	return []systemService{{
 		os: "linux", ports: []uint16{53}, program: "systemd-resolved", unit: "systemd-resolved.service",
-		name:     "systemd-resolved",
+		name:     "the service systemd-resolved",
 		about:    "It answers the name lookups of this machine on 127.0.0.53 and 127.0.0.54. Without it, and with /etc/resolv.conf as it is, no name would be found.",
 		remedies: avoidResolved,
 	}, {
@@ -58,12 +58,12 @@ func systemServices() []systemService {
 		remedies: avoidAirPlay,
 	}, {
 		os: "darwin", ports: []uint16{5353}, network: netstate.UDP, program: "mDNSResponder",
-		name:     "the name service of macOS (Bonjour)",
+		name:     "Bonjour, the name service of macOS",
 		about:    "All name lookups of this machine go through it, and macOS starts it again when it is ended.",
 		remedies: shareMulticast,
 	}, {
 		os: "windows", ports: []uint16{139, 445}, network: netstate.TCP, pid: windowsKernel,
-		name:     "file sharing (SMB)",
+		name:     "SMB file sharing",
 		about:    "It is a part of the Windows kernel, which shows as the process System (pid 4) and can't be ended.",
 		remedies: avoidFileSharing,
 	}, {
@@ -97,7 +97,7 @@ func findSystemServices(c *inquiry) []finding {
 		return []finding{{
 			title:     capital(s.name) + " has it" + c.processOf(rows, s),
 			detail:    sentences(fmt.Sprintf("%s has %s%s.", capital(s.name), c.places(rows), c.processOf(rows, s)), s.about, queues),
-			summary:   fmt.Sprintf("%s is taken by %s%s", c.label(), s.name, c.processOf(rows, s)),
+			summary:   fmt.Sprintf("%s is taken by %s%s", c.label(), s.name, cmp.Or(c.registrants(), c.processOf(rows, s))),
 			rows:      rows,
 			pids:      c.pidsOf(rows, s),
 			certainty: c.certaintyOf(s, queues),
@@ -180,7 +180,7 @@ func (c *inquiry) processOf(rows []int, s systemService) string {
 		return ""
 	}
 	label := labelOf(c.process(pids[0]))
-	if strings.HasPrefix(s.name, label) {
+	if strings.Contains(s.name, label) {
 		return fmt.Sprintf(" (pid %d)", pids[0])
 	}
 	return fmt.Sprintf(" (%s, pid %d)", label, pids[0])
@@ -289,6 +289,21 @@ func (c *inquiry) registered() string {
 		return ""
 	}
 	return "Registered here: " + strings.Join(parts, "; ") + "."
+}
+
+// registrants names the programs that HTTP.sys listens for, "" for none.
+func (c *inquiry) registrants() string {
+	var programs []string
+	for _, q := range c.requestQueues() {
+		for _, pid := range q.PIDs {
+			programs = append(programs, fmt.Sprintf("%s (pid %d)", labelOf(c.process(pid)), pid))
+		}
+	}
+	if len(programs) == 0 {
+		return ""
+	}
+	slices.Sort(programs)
+	return ", for " + few(slices.Compact(programs))
 }
 
 // queueServices are services that are known by a part of the URL that they

@@ -179,7 +179,11 @@ func (c *inquiry) notes() []string {
 			"it may look at another path: a relative one, another directory, a container",
 		}
 	}
-	notes := []string{"it may bind the port twice: a second listen, an include, an inherited PORT"}
+	var notes []string
+	if isFailure(c.outcome(sharing{exclusive: true})) {
+		notes = append(notes, "it may set SO_EXCLUSIVEADDRUSE, and that bind fails here because others have the port too")
+	}
+	notes = append(notes, "it may bind the port twice: a second listen, an include, an inherited PORT")
 	if c.system.facts().wildcardsExclude && !c.question.Address.IsValid() && len(c.addresses()) == 2 {
 		notes = append(notes, "it may bind 0.0.0.0 and [::]: on one port they exclude each other")
 	}

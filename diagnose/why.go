@@ -148,7 +148,7 @@ func (c *inquiry) remedies() []Remedy {
 
 func (r Remedy) same(other Remedy) bool {
 	return r.Where == other.Where && slices.Equal(r.Commands, other.Commands) &&
-		(len(r.Commands) > 0 || r.Title == other.Title)
+		(len(r.Commands) > 0 || r.Title == other.Title || r.ID == other.ID)
 }
 
 // filled has no nil slice, which JSON would write as null.

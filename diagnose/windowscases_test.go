@@ -40,6 +40,13 @@ func windowsCases() []*reportCase {
 	}
 	left := func() *Snapshot { return NewWindows().TCP("TIME_WAIT", "127.0.0.1:5188", "127.0.0.1:52000") }
 	reserved := func() *Snapshot { return NewWindows().Excluded(5041, 5140).Excluded(5141, 5240) }
+	// Beside another socket one that wants the port for itself fails.
+	beside := func(r netstate.BindRequest) string {
+		if r.Exclusive && r.Address.Is6() {
+			return "EACCES"
+		}
+		return onlyAlone(r)
+	}
 	listening := causes("listener")
 	return []*reportCase{
 		{name: "windows-free", question: port(8080), snapshot: NewWindows(), answer: ok},
@@ -47,7 +54,7 @@ func windowsCases() []*reportCase {
 		{name: "windows-listener-foreign", question: port(5188), answer: inUse, causes: listening,
 			snapshot: node(func(p *netstate.Process) { p.User = `WORK\bob` })},
 		// Two servers of one user share the port, and each has its addresses.
-		{name: "windows-listener-lookalike", question: port(5188), answer: onlyAlone,
+		{name: "windows-listener-lookalike", question: port(5188), answer: beside,
 			snapshot: NewWindows().TCP("LISTEN", "127.0.0.1:5188", "", OwnedBy(6064)).Process(6064, `C:\nodejs\node.exe server.js`)},
 		{name: "windows-suspended", question: port(5188), answer: inUse, causes: causes("stopped"), snapshot: node(StoppedBy("", 0))},
 		{name: "windows-time-wait", question: port(5188), answer: inUse, causes: causes("time-wait"), snapshot: left()},
@@ -63,7 +70,7 @@ func windowsCases() []*reportCase {
 		{name: "windows-service-shared", question: port(5188), answer: inUse, causes: causes("supervised", "listener"), snapshot: svchost("CDPSvc", "CDPSvc", "SSDPSRV")},
 		{name: "windows-service-unknown", question: port(5188), answer: inUse, causes: causes("supervised", "listener"), snapshot: svchost("", "CDPSvc", "SSDPSRV")},
 		{name: "windows-http-sys", question: port(80), answer: accessDenied, causes: causes("system-service", "listener"),
-			snapshot: NewWindows().WindowsKernel().
+			snapshot: NewWindows().WindowsKernel().Excluded(80, 80).
 				TCP("LISTEN", "[::]:80", "", OwnedBy(4)).TCP("LISTEN", "0.0.0.0:80", "", OwnedBy(4)).
 				RequestQueue(80, "DefaultAppPool", "HTTP://*:80/", 2668).
 				Process(2668, `C:\Windows\System32\inetsrv\w3wp.exe -ap DefaultAppPool`)},
@@ -92,9 +99,9 @@ func windowsCases() []*reportCase {
 		{name: "windows-excluded-range-not-tried", question: port(5188), causes: causes("excluded-range"), snapshot: reserved()},
 		// Not permitted, and the port is in no range.
 		{name: "windows-excluded-range-lookalike", question: port(8080), answer: accessDenied, snapshot: reserved()},
-		{name: "windows-exclusive", question: address("127.0.0.1", 5188), answer: accessDenied, causes: causes("listener", "wildcard-overlap", "exclusive"),
+		{name: "windows-exclusive", question: address("127.0.0.1", 5188), answer: accessDenied, causes: causes("listener", "exclusive"),
 			snapshot: NewWindows().TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(6064), Alone(true)).Process(6064, `C:\nodejs\node.exe server.js`)},
-		{name: "windows-exclusive-likely", question: address("127.0.0.1", 5188), answer: accessDenied, causes: causes("listener", "wildcard-overlap", "exclusive"), snapshot: node()},
+		{name: "windows-exclusive-likely", question: address("127.0.0.1", 5188), answer: accessDenied, causes: causes("listener", "exclusive"), snapshot: node()},
 		{name: "windows-exclusive-lookalike", question: port(5188), answer: inUse, causes: listening, snapshot: node()},
 	}
 }

@@ -58,6 +58,7 @@ func (windows) facts() facts {
 		unixScope:        "system",
 		reuse:            reuseSteals,
 		wildcardsExclude: true,
+		addressesShare:   true,
 	}
 }
 
@@ -72,7 +73,7 @@ func (s windows) end(c *inquiry, h *holder) []Remedy {
 	return []Remedy{
 		{
 			ID:       "end",
-			Title:    "End " + h.name() + ", with Ctrl+C in its window or from here",
+			Title:    "End " + h.name() + ", with Ctrl+C in " + h.verb("its window", "their windows") + " or from here",
 			Commands: []string{taskkill(h.heads)},
 			Effect:   "asks it and what it started to close; a program without a window refuses, and needs the last resort",
 			Needs:    c.needsToEnd(h.heads),
@@ -113,6 +114,8 @@ func (windows) resume(c *inquiry, h *holder) []Remedy {
 		Needs:    c.needsToEnd(everyone),
 	})
 }
+
+func (windows) seeOwners(c *inquiry) string { return "portdoc why " + c.typed() }
 
 // bindPrivileged: Windows has no privileged ports.
 func (windows) bindPrivileged(*inquiry) []Remedy { return nil }

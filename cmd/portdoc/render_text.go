@@ -134,7 +134,11 @@ func (p *page) remedies() {
 func remedyTitle(r diagnose.Remedy) string {
 	title := strings.TrimRight(r.Title, ".:")
 	if r.Where != "" && !strings.Contains(title, r.Where) {
-		title += " (in " + r.Where + ")"
+		if strings.HasSuffix(title, ")") {
+			title += ", in " + r.Where
+		} else {
+			title += " (in " + r.Where + ")"
+		}
 	}
 	if len(r.Commands) > 0 {
 		return title + ":"
