@@ -55,6 +55,7 @@ func (freeBSD) facts() facts {
 	f := posix{}.facts()
 	f.elsewhere = "it may run in a jail that has a network of its own (VNET)"
 	f.outside, f.outsideAsRoot = "this jail, as root of the machine", "the jail, as root"
+	f.stopNFS = "service nfsd stop"
 	f.forbids = "the jail's settings or a policy of the MAC framework (mac_portacl) may forbid it"
 	f.reuse = reuseNew
 	return f

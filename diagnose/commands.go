@@ -65,7 +65,7 @@ func (c *inquiry) end(h *holder) []Remedy {
 
 func (c *inquiry) mayEnd(h *holder) bool {
 	return !slices.ContainsFunc(h.heads, func(p *netstate.Process) bool {
-		return p.PID == 1 || c.isSupervised(p) || containerRuntime(p) != "" || slices.ContainsFunc(h.rows, func(i int) bool {
+		return p.PID <= c.system.lastOfKernel() || c.isSupervised(p) || containerRuntime(p) != "" || slices.ContainsFunc(h.rows, func(i int) bool {
 			f := c.forwardOf(c.rows[i], p)
 			return f != nil && !f.endable || c.isSystemService(c.rows[i], p)
 		})

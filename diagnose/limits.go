@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"portdoc/netstate"
 )
@@ -37,7 +38,7 @@ func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
 	switch kind {
 	case netstate.LimitOwners, netstate.LimitForeignOwners, netstate.LimitOptions, netstate.LimitProcess, netstate.LimitPath, netstate.LimitPolicy:
 		if c.snapshot.Host.Privileged || c.readerIsRoot() {
-			return "portdoc outside " + c.system.facts().outsideAsRoot
+			return c.lookFurther(kind)
 		}
 		if kind == netstate.LimitOwners {
 			return c.placed(c.system.seeOwners(c))
@@ -49,6 +50,18 @@ func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
 		return "portdoc outside the sandbox"
 	case netstate.LimitUnstable:
 		return "portdoc why " + c.typed() + ", once more"
+	}
+	return ""
+}
+
+// lookFurther is for a reader with all privileges who could not see something
+// all the same.
+func (c *inquiry) lookFurther(kind netstate.LimitKind) string {
+	if outside := c.system.facts().outsideAsRoot; outside != "" {
+		return "portdoc outside " + outside
+	}
+	if other := c.system.seeOwners(c); kind == netstate.LimitOwners && !strings.HasPrefix(other, "portdoc ") {
+		return other
 	}
 	return ""
 }

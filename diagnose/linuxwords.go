@@ -14,6 +14,8 @@ func (linux) services() serviceManager { return systemd{} }
 func (linux) facts() facts {
 	f := posix{}.facts()
 	f.elsewhere = "it may run in another network namespace or container"
+	f.outside, f.outsideAsRoot = "this container, as root of the machine", "the container, as root"
+	f.showDevice, f.stopNFS = "ip -d link show %s", "systemctl stop nfs-server"
 	f.forbids = "a security module (SELinux, AppArmor) or a filter of the control group (BPF) may forbid it"
 	f.unowned = "It may be on its way from one process to another (passed over a unix socket), be held by an io_uring, or belong to the kernel."
 	f.showAddresses = "ip address"

@@ -56,19 +56,20 @@ func (c *inquiry) kernelHolders() []netstate.KernelHolder {
 }
 
 func (c *inquiry) kernelRemedy(k netstate.KernelHolder) Remedy {
+	facts := c.system.facts()
 	switch {
-	case k.Device != "":
+	case k.Device != "" && facts.showDevice != "":
 		return Remedy{
 			ID:       "see-device",
 			Title:    fmt.Sprintf("Look at the network device %s; give it another port, or remove it if nobody needs it", Printable(k.Device)),
-			Commands: []string{"ip -d link show " + ShellQuote(k.Device)},
+			Commands: []string{fmt.Sprintf(facts.showDevice, c.system.quote(k.Device))},
 			Effect:   "shows what kind of device it is and its settings",
 		}
-	case k.Kind == "nfsd":
+	case k.Kind == "nfsd" && facts.stopNFS != "":
 		return Remedy{
 			ID:       "stop-unit",
 			Title:    "Stop the NFS server",
-			Commands: []string{c.privileged("systemctl stop nfs-server")},
+			Commands: []string{c.privileged(facts.stopNFS)},
 			Effect:   "clients lose what they have mounted from here",
 			Risk:     LosesWork,
 			Needs:    c.needs(true),
@@ -186,7 +187,7 @@ func (c *inquiry) ofUser(r row) string {
 }
 
 func (c *inquiry) lookAsRoot() Remedy {
-	if c.readerIsRoot() {
+	if c.readerIsRoot() && c.system.facts().outside != "" {
 		return Remedy{
 			ID:     "look-from-outside",
 			Title:  fmt.Sprintf("Look from outside %s", c.system.facts().outside),

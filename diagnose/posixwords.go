@@ -15,6 +15,8 @@ func (posix) quote(word string) string { return ShellQuote(word) }
 
 func (posix) privilege() privilege { return privilege{name: "root", command: "sudo "} }
 
+func (posix) lastOfKernel() int { return 1 }
+
 func (posix) services() serviceManager { return rc{} }
 
 func (posix) errno(name string) string { return name }
@@ -37,8 +39,7 @@ func (posix) facts() facts {
 	return facts{
 		stoppedMeans:    "A stopped process is suspended, not ended",
 		elsewhere:       "it may run in a container or a virtual machine, which has ports of its own",
-		outside:         "this container, as root of the machine",
-		outsideAsRoot:   "the container, as root",
+		showDevice:      "ifconfig %s",
 		unowned:         "It may be on its way from one process to another (passed over a unix socket), or belong to the kernel.",
 		showAddresses:   "ifconfig",
 		hostsFile:       "/etc/hosts",

@@ -16,6 +16,9 @@ type system interface {
 	resume(c *inquiry, h *holder) []Remedy
 	// kill is the last resort for processes of a holder.
 	kill(c *inquiry, h *holder, processes []*netstate.Process) Remedy
+	// lastOfKernel is the highest pid that stands for the system itself and
+	// is never to be ended.
+	lastOfKernel() int
 	// services is the system's service manager.
 	services() serviceManager
 	// errno is what the system calls the error of that name.
@@ -48,6 +51,9 @@ type facts struct {
 	// outside is where the reader may be shut in, with what is needed to look
 	// from outside it.
 	outside, outsideAsRoot string
+	// showDevice shows a network device, with a %s; stopNFS stops the NFS
+	// server of the kernel.
+	showDevice, stopNFS string
 	// forbids and reserves may be behind an EACCES and an EADDRINUSE for
 	// which no cause was found.
 	forbids, reserves string
@@ -87,8 +93,7 @@ type facts struct {
 type reuseRule int
 
 const (
-	// reuseUnknown: it is not known for the system.
-	reuseUnknown reuseRule = iota
+	_ reuseRule = iota // not known for the system
 	// reuseNew: the new one (4.4BSD and what came of it).
 	reuseNew
 	// reuseBoth: the new one and the one that left the connection (Linux).

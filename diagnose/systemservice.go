@@ -77,6 +77,11 @@ func systemServices() []systemService {
 		about:    "Windows does not run without it, and does not let it be stopped.",
 		remedies: useOtherPort,
 	}, {
+		os: "windows", network: netstate.UDP, pid: windowsKernel,
+		name:     "the Windows kernel",
+		about:    "NetBIOS (137 and 138) and other parts of the system are in it. It shows as the process System (pid 4), which can't be ended.",
+		remedies: useOtherPort,
+	}, {
 		os: "windows", network: netstate.TCP, pid: windowsKernel,
 		name:     httpSys,
 		about:    "HTTP.sys is the web server in the Windows kernel. It listens for every program that has registered a URL, and shows as the process System (pid 4), which can't be ended.",
@@ -319,16 +324,13 @@ var queueServices = []struct{ part, service, name string }{
 func stopRequestQueues(c *inquiry) []Remedy {
 	var remedies []Remedy
 	for _, q := range c.requestQueues() {
-		for _, s := range queueServices {
-			if slices.ContainsFunc(q.URLs, func(url string) bool { return strings.Contains(strings.ToLower(url), s.part) }) {
-				remedies = append(remedies, c.stopQueueService(s.service, s.name))
-			}
-		}
+		known := c.stopKnownQueue(q)
 		for _, pid := range q.PIDs {
-			if p := c.process(pid); len(remedies) == 0 && p.PID != windowsKernel {
+			if p := c.process(pid); len(known) == 0 && p.PID != windowsKernel {
 				remedies = append(remedies, c.stopQueueProcess(p)...)
 			}
 		}
+		remedies = append(remedies, known...)
 	}
 	return append(remedies, Remedy{
 		ID:       "see-queues",
@@ -336,6 +338,16 @@ func stopRequestQueues(c *inquiry) []Remedy {
 		Commands: []string{"netsh http show servicestate"},
 		Effect:   "lists the URLs and the processes of all request queues",
 	})
+}
+
+// stopKnownQueue stops the service that is known by a URL of the queue.
+func (c *inquiry) stopKnownQueue(q *netstate.RequestQueue) []Remedy {
+	for _, s := range queueServices {
+		if slices.ContainsFunc(q.URLs, func(url string) bool { return strings.Contains(strings.ToLower(url), s.part) }) {
+			return []Remedy{c.stopQueueService(s.service, s.name)}
+		}
+	}
+	return nil
 }
 
 func (c *inquiry) stopQueueService(service, name string) Remedy {

@@ -1,8 +1,10 @@
 package diagnose_test
 
 import (
+	"net/netip"
 	"time"
 
+	"portdoc/diagnose"
 	"portdoc/netstate"
 	. "portdoc/netstate/snapshottest"
 )
@@ -47,6 +49,7 @@ func windowsCases() []*reportCase {
 		}
 		return onlyAlone(r)
 	}
+	netbios := diagnose.Question{Network: netstate.UDP, Address: netip.MustParseAddr("10.0.0.5"), Port: 137, Typed: "udp://10.0.0.5:137"}
 	listening := causes("listener")
 	return []*reportCase{
 		{name: "windows-free", question: port(8080), snapshot: NewWindows(), answer: ok},
@@ -83,6 +86,13 @@ func windowsCases() []*reportCase {
 			snapshot: NewWindows().WindowsKernel().TCP("LISTEN", "0.0.0.0:8000", "", OwnedBy(4))},
 		{name: "windows-smb", question: port(445), answer: inUse, causes: causes("system-service", "listener"),
 			snapshot: NewWindows().WindowsKernel().TCP("LISTEN", "0.0.0.0:445", "", OwnedBy(4))},
+		{name: "windows-winrm", question: port(5985), answer: inUse, causes: causes("system-service", "listener"),
+			snapshot: NewWindows().WindowsKernel().
+				TCP("LISTEN", "0.0.0.0:5985", "", OwnedBy(4)).
+				RequestQueue(5985, "", "HTTP://+:5985/WSMAN/", 3000).
+				Process(3000, `C:\Windows\System32\svchost.exe -k NetworkService`, Serving("WinRM"))},
+		{name: "windows-kernel", question: netbios, answer: inUse, causes: causes("system-service", "listener"),
+			snapshot: NewWindows().WindowsKernel().UDP("10.0.0.5:137", "", OwnedBy(4))},
 		{name: "windows-rpc", question: port(135), answer: inUse, causes: causes("system-service", "listener"),
 			snapshot: NewWindows().TCP("LISTEN", "0.0.0.0:135", "", OwnedBy(1200), OfService("RpcEptMapper")).
 				Process(1200, `C:\Windows\System32\svchost.exe -k RPCSS`, Serving("RpcEptMapper", "RpcSs"))},

@@ -18,6 +18,9 @@ func (windows) privilege() privilege {
 	return privilege{name: "administrator", place: "an elevated PowerShell"}
 }
 
+// lastOfKernel: 0 is idle time, 4 the process System.
+func (windows) lastOfKernel() int { return windowsKernel }
+
 func (windows) services() serviceManager { return windowsServices{} }
 
 // errno has the names and numbers of winsock2.h.
@@ -48,8 +51,6 @@ func (windows) facts() facts {
 		stopped:          "suspended",
 		stoppedMeans:     "All its threads are suspended, and it has not ended",
 		elsewhere:        "it may run in WSL, a container or a virtual machine, which has ports of its own",
-		outside:          "this container, as administrator of the machine",
-		outsideAsRoot:    "the container, as administrator",
 		forbids:          "a program may have it for itself alone (SO_EXCLUSIVEADDRUSE), or a driver: a firewall, a VPN, an antivirus program",
 		unowned:          "A program that it started may have inherited it without knowing, or a driver may have it.",
 		showAddresses:    "Get-NetIPAddress",
