@@ -271,6 +271,10 @@ func (c *inquiry) requestQueues() []*netstate.RequestQueue {
 	return queues
 }
 
+// isAmbiguous tells whether it is not known which of the queue's processes has
+// registered the URLs: Windows lists those without a name together.
+func isAmbiguous(q *netstate.RequestQueue) bool { return q.Name == "" && len(q.PIDs) > 1 }
+
 // registered says which URLs are registered, and whose they are.
 func (c *inquiry) registered() string {
 	var parts []string
@@ -284,7 +288,7 @@ func (c *inquiry) registered() string {
 		}
 		part := cmp.Or(few(urls), "a URL")
 		if len(programs) > 0 {
-			part += " by " + few(programs)
+			part += map[bool]string{false: " by ", true: " by one of "}[isAmbiguous(q)] + few(programs)
 		} else if q.Name != "" {
 			part += " in the request queue " + Printable(q.Name)
 		}
@@ -300,6 +304,9 @@ func (c *inquiry) registered() string {
 func (c *inquiry) registrants() string {
 	var programs []string
 	for _, q := range c.requestQueues() {
+		if isAmbiguous(q) {
+			continue
+		}
 		for _, pid := range q.PIDs {
 			programs = append(programs, fmt.Sprintf("%s (pid %d)", labelOf(c.process(pid)), pid))
 		}
@@ -326,7 +333,7 @@ func stopRequestQueues(c *inquiry) []Remedy {
 	for _, q := range c.requestQueues() {
 		known := c.stopKnownQueue(q)
 		for _, pid := range q.PIDs {
-			if p := c.process(pid); len(known) == 0 && p.PID != windowsKernel {
+			if p := c.process(pid); len(known) == 0 && p.PID != windowsKernel && !isAmbiguous(q) {
 				remedies = append(remedies, c.stopQueueProcess(p)...)
 			}
 		}

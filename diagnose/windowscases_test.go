@@ -82,6 +82,12 @@ func windowsCases() []*reportCase {
 				TCP("LISTEN", "0.0.0.0:8000", "", OwnedBy(4)).
 				RequestQueue(8000, "", "HTTP://+:8000/MONITORSERVICE/", 4668).
 				Process(4668, `C:\monitor\monitor.exe`)},
+		{name: "windows-http-sys-unnamed", question: port(8000), answer: inUse, causes: causes("system-service", "listener"),
+			snapshot: NewWindows().WindowsKernel().
+				TCP("LISTEN", "0.0.0.0:8000", "", OwnedBy(4)).
+				RequestQueue(8000, "", "HTTP://+:8000/MONITORSERVICE/", 4668, 5012).
+				Process(4668, `C:\monitor\monitor.exe`).
+				Process(5012, `C:\print\spooler.exe`)},
 		{name: "windows-http-sys-unread", question: port(8000), answer: inUse, causes: causes("system-service", "listener"),
 			snapshot: NewWindows().WindowsKernel().TCP("LISTEN", "0.0.0.0:8000", "", OwnedBy(4))},
 		{name: "windows-smb", question: port(445), answer: inUse, causes: causes("system-service", "listener"),
