@@ -58,9 +58,15 @@ func socketFile(name string) unixFile {
 		return unixFile{}
 	}
 	var system unix.Statfs_t
-	varies := unix.Statfs(name, &system) == nil &&
-		(system.Type == unix.OVERLAYFS_SUPER_MAGIC || system.Type == unix.BTRFS_SUPER_MAGIC)
+	varies := unix.Statfs(name, &system) == nil && deviceVaries(uint32(system.Type))
 	return unixFile{device: uint64(stat.Dev), inode: stat.Ino, deviceVaries: varies}
+}
+
+// deviceVaries tells whether the files of a type of file system may have other
+// device numbers than the file system itself. Such a number has 32 bits, of
+// which the highest is a sign where statfs(2) has it as a long of 32 bits.
+func deviceVaries(fileSystem uint32) bool {
+	return fileSystem == unix.OVERLAYFS_SUPER_MAGIC || fileSystem == unix.BTRFS_SUPER_MAGIC
 }
 
 // creationErrno says why no file could be made at a path where none is, or
