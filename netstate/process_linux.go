@@ -35,31 +35,6 @@ func readProcesses(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 	}
 }
 
-// readUserNames fills in the names of users, from /etc/passwd. Users of other
-// sources (LDAP) stay without a name.
-func readUserNames(s *Snapshot) {
-	wanted := make(map[uint32]bool)
-	want := func(uid *uint32) {
-		if uid != nil {
-			wanted[*uid] = true
-		}
-	}
-	want(s.Policy.UID)
-	eachSocket(s, func(row socketRow) { want(row.uid) })
-	for _, p := range s.Processes {
-		want(p.UID)
-	}
-	s.Users = parseUserNames(readFile("/etc/passwd"), wanted)
-	if s.Policy.UID != nil {
-		s.Host.User = s.Users[*s.Policy.UID]
-	}
-	for i := range s.Processes {
-		if uid := s.Processes[i].UID; uid != nil {
-			s.Processes[i].User = s.Users[*uid]
-		}
-	}
-}
-
 // processReader reads facts about processes, and keeps what it has read of
 // their ancestors and of the system.
 type processReader struct {

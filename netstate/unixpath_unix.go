@@ -107,16 +107,12 @@ func connectOther(name string, kind int) string {
 	return "ok"
 }
 
-// connectingSocket makes a unix socket that no other process inherits, and on
-// which connect(2) does not wait.
+// connectingSocket makes a unix socket on which connect(2) does not wait.
 func connectingSocket(kind int) (int, error) {
-	syscall.ForkLock.RLock() // darwin has no SOCK_CLOEXEC
-	defer syscall.ForkLock.RUnlock()
-	fd, err := unix.Socket(unix.AF_UNIX, kind, 0)
+	fd, err := privateSocket(unix.AF_UNIX, kind)
 	if err != nil {
 		return -1, err
 	}
-	unix.CloseOnExec(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return -1, err
