@@ -1,9 +1,6 @@
 package netstate
 
-import "os"
-
-// readUserNames fills in the names of users, from /etc/passwd. Users of other
-// sources (LDAP) stay without a name.
+// readUserNames fills in the names of users, where the system tells them.
 func readUserNames(s *Snapshot) {
 	wanted := make(map[uint32]bool)
 	want := func(uid *uint32) {
@@ -16,8 +13,7 @@ func readUserNames(s *Snapshot) {
 	for _, p := range s.Processes {
 		want(p.UID)
 	}
-	passwd, _ := os.ReadFile("/etc/passwd")
-	s.Users = parseUserNames(passwd, wanted)
+	s.Users = userNames(wanted)
 	if s.Policy.UID != nil {
 		s.Host.User = s.Users[*s.Policy.UID]
 	}
