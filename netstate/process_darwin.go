@@ -1,7 +1,6 @@
 package netstate
 
 import (
-	"context"
 	"os"
 	"os/user"
 	"strconv"
@@ -10,22 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// readProcesses fills in the processes that the sockets name, in the order of
-// their pids, with the jobs of launchd that they belong to. It needs no
-// privilege but for the arguments of other users' processes.
-func readProcesses(ctx context.Context, s *Snapshot) {
-	terminals := terminalNames{}
-	r := xnuProcesses{
-		known: make(map[int]*xnuProcess),
-		find:  func(pid int) *xnuProcess { return findProcess(pid, &terminals) },
-		arguments: func(pid int) ([]byte, error) {
-			return unix.SysctlRaw("kern.procargs2", pid)
-		},
-	}
-	r.read(s, namedProcesses(append(s.Sockets[:len(s.Sockets):len(s.Sockets)], s.Peers...)))
-	readLaunchdJobs(ctx, s, &r)
-}
 
 // findProcess reads one process, nil if it is gone.
 func findProcess(pid int, terminals *terminalNames) *xnuProcess {
@@ -77,35 +60,6 @@ func readTerminals() map[int32]string {
 		}
 	}
 	return names
-}
-
-// readLaunchdJobs asks launchd if any process may be a job. That a user has no
-// session, and so no domain, is no failure.
-func readLaunchdJobs(ctx context.Context, s *Snapshot, r *xnuProcesses) {
-	ctx, cancel := context.WithTimeout(ctx, toolDeadline)
-	defer cancel()
-	var users []uint32
-	for _, p := range s.Processes {
-		if mayHaveJob(p) {
-			users = append(users, *p.UID)
-		}
-	}
-	if len(users) == 0 {
-		return
-	}
-	jobs := make(map[int]launchdJob)
-	for _, domain := range launchdDomains(users) {
-		system := domain == "system"
-		text, err := toolOutput(ctx, "/bin/launchctl", "print", domain)
-		if err != nil && (system || ctx.Err() != nil) {
-			s.Limits = append(s.Limits, Limit{
-				Kind: LimitProcess, What: "the jobs of launchd that processes belong to", Why: err.Error(),
-			})
-			break
-		}
-		addLaunchdJobs(jobs, parseLaunchctl(text), !system)
-	}
-	setLaunchdJobs(s.Processes, jobs, r.session)
 }
 
 // userNames are those of Directory Services: /etc/passwd has only the users of
