@@ -90,9 +90,12 @@ func (r *xnuProcesses) session(pid int) int {
 	return 0
 }
 
-// read fills in the processes with these pids; those that are gone are left
-// out.
-func (r *xnuProcesses) read(s *Snapshot, pids []int) {
+// read fills in the processes that the sockets name, in the order of their
+// pids; those that are gone are left out. That the command of one which is only
+// the last user can't be read is no limit: whether it matters is not known
+// either, which the limit of the owners says.
+func (r *xnuProcesses) read(s *Snapshot, sockets []Socket) {
+	pids, owners := namedProcesses(sockets)
 	for _, pid := range pids {
 		x := r.get(pid)
 		if x == nil {
@@ -100,7 +103,7 @@ func (r *xnuProcesses) read(s *Snapshot, pids []int) {
 		}
 		p, err := r.process(x)
 		s.Processes = append(s.Processes, p)
-		if err != nil {
+		if err != nil && owners[pid] {
 			s.Limits = append(s.Limits, Limit{
 				Kind: LimitProcess,
 				What: fmt.Sprintf("the command and the executable of process %d (%s)", pid, p.Name),
@@ -132,17 +135,19 @@ func (r *xnuProcesses) process(x *xnuProcess) (Process, error) {
 	return p, err
 }
 
-// namedProcesses are the pids of the sockets' owners and last users, in order.
-func namedProcesses(sockets []Socket) []int {
-	var pids []int
+// namedProcesses are the pids of the sockets' owners and last users, in order,
+// and which of them are owners.
+func namedProcesses(sockets []Socket) (pids []int, owners map[int]bool) {
+	owners = make(map[int]bool)
 	for _, s := range sockets {
 		for _, o := range s.Owners {
 			pids = append(pids, o.PID)
+			owners[o.PID] = true
 		}
 		if s.LastPID != 0 {
 			pids = append(pids, s.LastPID)
 		}
 	}
 	slices.Sort(pids)
-	return slices.Compact(pids)
+	return slices.Compact(pids), owners
 }

@@ -72,6 +72,7 @@ func machineOfTest() (xnuProcesses, time.Time) {
 		4213: {pid: 4213, ppid: 4300, formerParent: 4211, pgid: 4211, sid: 410, name: "server", uid: 501, status: 2, flags: xnuTraced | 4, tty: "ttys003"},
 		4300: {pid: 4300, ppid: 400, pgid: 4300, sid: 400, name: "debugserver", uid: 501, status: 2},
 		70:   {pid: 70, ppid: 1, pgid: 70, sid: 70, name: "httpd", status: 3},
+		72:   {pid: 72, ppid: 1, pgid: 72, sid: 72, name: "httpd", status: 3},
 		71:   {pid: 71, ppid: 70, pgid: 70, sid: 70, name: "httpd", uid: 70, status: 5, signal: 17},
 	}
 	denied := errors.New("operation not permitted")
@@ -79,7 +80,7 @@ func machineOfTest() (xnuProcesses, time.Time) {
 		known: make(map[int]*xnuProcess),
 		find:  func(pid int) *xnuProcess { return machine[pid] },
 		arguments: func(pid int) ([]byte, error) {
-			if pid == 70 {
+			if pid == 70 || pid == 72 {
 				return nil, denied
 			}
 			return processArguments(1, "/opt/server\x00server\x00"), nil
@@ -90,7 +91,10 @@ func machineOfTest() (xnuProcesses, time.Time) {
 func TestXNUProcesses(t *testing.T) {
 	reader, started := machineOfTest()
 	var s Snapshot
-	reader.read(&s, []int{70, 71, 4211, 4212, 4213, 9999})
+	reader.read(&s, []Socket{
+		{LastPID: 72, Owners: []Owner{{PID: 4213}, {PID: 4212}, {PID: 70}}},
+		{LastPID: 4211, Owners: []Owner{{PID: 71}, {PID: 9999}}},
+	})
 	root, alice, web := new(uint32(0)), new(uint32(501)), new(uint32(70))
 	shell, debugger := &ProcessRef{PID: 410, Name: "zsh"}, &ProcessRef{PID: 4300, Name: "debugserver"}
 	traced := func(pid int, state ProcessState) Process {
@@ -100,6 +104,7 @@ func TestXNUProcesses(t *testing.T) {
 	want := []Process{
 		{PID: 70, PPID: 1, PGID: 70, SID: 70, Name: "httpd", UID: root, State: Running, ParentName: "launchd", Ancestors: []int{1}},
 		{PID: 71, PPID: 70, PGID: 70, SID: 70, Name: "httpd", UID: web, State: Zombie, ParentName: "httpd", Ancestors: []int{70, 1}},
+		{PID: 72, PPID: 1, PGID: 72, SID: 72, Name: "httpd", UID: root, State: Running, ParentName: "launchd", Ancestors: []int{1}},
 		{PID: 4211, PPID: 410, PGID: 4211, SID: 410, Name: "server", UID: alice, TTY: "ttys003", Started: started, State: Stopped, StopSignal: "SIGTSTP",
 			Shell: shell, ParentName: "zsh", Ancestors: []int{410, 400, 1}, Command: []string{"server"}, Exe: "/opt/server"},
 		traced(4212, Traced),
@@ -120,12 +125,5 @@ func TestSetFamilyInACircle(t *testing.T) {
 	p.setFamily(func(pid int) *relative { return &relative{name: "a", ppid: 9 - pid} })
 	if diff := cmp.Diff([]int{4, 5}, p.Ancestors); diff != "" {
 		t.Errorf("ancestors (-want +got):\n%s", diff)
-	}
-}
-
-func TestNamedProcesses(t *testing.T) {
-	sockets := []Socket{{LastPID: 7, Owners: []Owner{{PID: 9}, {PID: 8}}}, {}, {LastPID: 9}}
-	if diff := cmp.Diff([]int{7, 8, 9}, namedProcesses(sockets)); diff != "" {
-		t.Errorf("pids (-want +got):\n%s", diff)
 	}
 }

@@ -165,7 +165,7 @@ func (x *xnuSystem) openFiles(ctx context.Context, query portQuery) ([]lsofFile,
 // their pids, with the jobs of launchd that they belong to. It needs no
 // privilege but for the arguments of other users' processes.
 func (x *xnuSystem) readProcesses(ctx context.Context, s *Snapshot) {
-	x.processes.read(s, namedProcesses(slices.Concat(s.Sockets, s.Peers)))
+	x.processes.read(s, slices.Concat(s.Sockets, s.Peers))
 	var users []uint32
 	for _, p := range s.Processes {
 		if mayHaveJob(p) {
