@@ -30,44 +30,57 @@ type lsofFile struct {
 // first byte; "p" begins a process and "f" one of its descriptors. Descriptors
 // that are no internet sockets with a local port are left out.
 func parseLsof(text string) ([]lsofFile, error) {
-	var files []lsofFile
-	var process, file lsofFile
-	keep := func() {
-		if file.network != "" && file.local.Port() != 0 {
-			files = append(files, file)
-		}
-	}
+	var l lsofList
 	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		if line == "" {
+		if line = strings.TrimSuffix(line, "\n"); line == "" {
 			continue
 		}
-		switch value := line[1:]; line[0] {
-		case 'p':
-			keep()
-			pid, err := strconv.ParseUint(value, 10, 31)
-			if err != nil {
-				return nil, fmt.Errorf("lsof shows a process %q", value)
-			}
-			process = lsofFile{pid: int(pid)}
-			file = process
-		case 'u':
-			if uid, err := strconv.ParseUint(value, 10, 32); err == nil {
-				process.uid = new(uint32(uid))
-			}
-		case 'f':
-			keep()
-			file = process
-			file.fd = -1
-			if fd, err := strconv.ParseUint(value, 10, 31); err == nil {
-				file.fd = int(fd)
-			}
-		default:
-			file.setField(line[0], value)
+		if err := l.field(line[0], line[1:]); err != nil {
+			return nil, err
 		}
 	}
-	keep()
-	return files, nil
+	l.keep()
+	return l.files, nil
+}
+
+// lsofList is a list that is being decoded.
+type lsofList struct {
+	files []lsofFile
+	// process is what holds for all descriptors of the process, file the
+	// descriptor whose fields are being read.
+	process, file lsofFile
+}
+
+func (l *lsofList) keep() {
+	if l.file.network != "" && l.file.local.Port() != 0 {
+		l.files = append(l.files, l.file)
+	}
+}
+
+func (l *lsofList) field(name byte, value string) error {
+	switch name {
+	case 'p':
+		l.keep()
+		pid, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			return fmt.Errorf("lsof shows a process %q", value)
+		}
+		l.process = lsofFile{pid: int(pid), fd: -1}
+		l.file = l.process
+	case 'u':
+		if uid, err := strconv.ParseUint(value, 10, 32); err == nil {
+			l.process.uid = new(uint32(uid))
+		}
+	case 'f':
+		l.keep()
+		l.file = l.process
+		if fd, err := strconv.ParseUint(value, 10, 31); err == nil { // not "cwd" and the like
+			l.file.fd = int(fd)
+		}
+	default:
+		l.file.setField(name, value)
+	}
+	return nil
 }
 
 // setField reads one of the fields of a descriptor; others are passed over.
