@@ -1,4 +1,4 @@
-//go:build linux || darwin || freebsd || openbsd || netbsd
+//go:build linux || darwin || freebsd || openbsd || netbsd || dragonfly
 
 package netstate
 
@@ -44,7 +44,7 @@ func probeResult(err error) (string, bool) {
 	return unix.ErrnoName(errno), ok
 }
 
-// probeSocket makes a socket that no other process inherits.
+// probeSocket makes the socket that is to be bound.
 func probeSocket(r BindRequest) (int, error) {
 	family, kind := unix.AF_INET6, unix.SOCK_STREAM
 	if r.Address.Is4() {
@@ -53,13 +53,7 @@ func probeSocket(r BindRequest) (int, error) {
 	if r.Network == UDP {
 		kind = unix.SOCK_DGRAM
 	}
-	syscall.ForkLock.RLock() // darwin has no SOCK_CLOEXEC
-	defer syscall.ForkLock.RUnlock()
-	fd, err := unix.Socket(family, kind, 0)
-	if err == nil {
-		unix.CloseOnExec(fd)
-	}
-	return fd, err
+	return privateSocket(family, kind)
 }
 
 // setProbeOptions sets the options of the request and no others.
