@@ -149,15 +149,3 @@ func (p *freebsdProcess) family(of *Process, lookup func(int) *freebsdProcess) {
 		pid = ancestor.parent
 	}
 }
-
-// limitProcesses says that a process could not be read.
-func (s *Snapshot) limitProcesses(failure error) {
-	if failure == nil {
-		return
-	}
-	s.Limits = append(s.Limits, Limit{
-		Kind: LimitProcess,
-		What: "facts about the processes that have the sockets, and about their parents",
-		Why:  "reading them failed: " + failure.Error(),
-	})
-}

@@ -112,3 +112,15 @@ func ownerPIDs(s *Snapshot) []int {
 	slices.Sort(pids)
 	return slices.Compact(pids)
 }
+
+// limitProcesses says that a process could not be read.
+func (s *Snapshot) limitProcesses(failure error) {
+	if failure == nil {
+		return
+	}
+	s.Limits = append(s.Limits, Limit{
+		Kind: LimitProcess,
+		What: "facts about the processes that have the sockets, and about their parents",
+		Why:  "reading them failed: " + failure.Error(),
+	})
+}
