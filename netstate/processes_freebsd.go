@@ -2,90 +2,26 @@ package netstate
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// readProcesses fills in the processes that hold sockets, in the order of
-// their pids.
-func readProcesses(s *Snapshot) {
-	pids := ownerPIDs(s)
-	if len(pids) == 0 {
-		return
-	}
-	r := processReader{known: make(map[int]*freebsdProcess)}
-	s.Processes = freebsdProcesses(pids, r.lookup, r.terminal)
-	setRCUnits(s.Processes, readRCServices(os.DirFS("/")), r.lookup)
-	for i := range s.Processes {
-		p := &s.Processes[i]
-		p.Command, p.Exe = commandOf(p.PID), executableOf(p.PID)
-	}
-	s.limitProcesses(r.failure)
-}
-
-// processReader asks the kernel for each process once.
-type processReader struct {
-	known     map[int]*freebsdProcess
-	terminals map[uint64]string
-	failure   error
-}
-
-// lookup reads one process, nil for one that is not there or may not be seen.
-func (r *processReader) lookup(pid int) *freebsdProcess {
-	if pid <= 0 {
-		return nil
-	}
-	if p, ok := r.known[pid]; ok {
-		return p
-	}
-	r.known[pid] = nil
+// processRecord reads a struct kinfo_proc, nil for a process that is gone or
+// may not be seen.
+func processRecord(pid int) ([]byte, error) {
 	record, err := unix.SysctlRaw("kern.proc.pid", pid)
-	if err == nil && len(record) > 0 {
-		var p freebsdProcess
-		if p, err = decodeFreeBSDProcess(record); err == nil {
-			r.known[pid] = &p
-		}
+	if errors.Is(err, unix.ESRCH) {
+		return nil, nil
 	}
-	if err != nil && !errors.Is(err, unix.ESRCH) {
-		r.failure = err
-	}
-	return r.known[pid]
-}
-
-// terminal names a terminal by its device number, as "pts/3".
-func (r *processReader) terminal(device uint64) string {
-	if device == 0 {
-		return ""
-	}
-	if r.terminals == nil {
-		r.terminals = readTerminals()
-	}
-	return r.terminals[device]
-}
-
-// readTerminals finds the device numbers of terminals, by pty(4) and vt(4).
-func readTerminals() map[uint64]string {
-	names := make(map[uint64]string)
-	for _, pattern := range []string{"/dev/pts/*", "/dev/tty*", "/dev/console"} {
-		paths, _ := filepath.Glob(pattern)
-		for _, path := range paths {
-			var stat unix.Stat_t
-			if unix.Stat(path, &stat) == nil {
-				names[stat.Rdev] = strings.TrimPrefix(path, "/dev/")
-			}
-		}
-	}
-	return names
+	return record, err
 }
 
 // commandOf is the argument vector of a process, nil where it may not be read.
 func commandOf(pid int) []string {
 	text, err := unix.SysctlRaw("kern.proc.args", pid)
-	if err != nil || len(text) == 0 {
+	if err != nil {
 		return nil
 	}
 	return parseCommandLine(text)
@@ -101,26 +37,31 @@ func executableOf(pid int) string {
 	return unix.ByteSliceToString(text)
 }
 
-// ownerPIDs are the processes that have the snapshot's sockets, ascending.
-func ownerPIDs(s *Snapshot) []int {
-	var pids []int
-	eachSocket(s, func(row socketRow) {
-		for _, owner := range *row.owners {
-			pids = append(pids, owner.PID)
-		}
-	})
-	slices.Sort(pids)
-	return slices.Compact(pids)
+// terminalNames names terminals by their device numbers, as "pts/3". The zero
+// value has not looked yet.
+type terminalNames struct{ known map[uint64]string }
+
+func (n *terminalNames) of(device uint64) string {
+	if device == 0 {
+		return ""
+	}
+	if n.known == nil {
+		n.known = readTerminals()
+	}
+	return n.known[device]
 }
 
-// limitProcesses says that a process could not be read.
-func (s *Snapshot) limitProcesses(failure error) {
-	if failure == nil {
-		return
+// readTerminals finds the terminals of pts(4), vt(4) and uart(4).
+func readTerminals() map[uint64]string {
+	names := make(map[uint64]string)
+	for _, pattern := range []string{"/dev/pts/*", "/dev/tty*", "/dev/console"} {
+		paths, _ := filepath.Glob(pattern)
+		for _, path := range paths {
+			var stat unix.Stat_t
+			if unix.Stat(path, &stat) == nil {
+				names[stat.Rdev] = strings.TrimPrefix(path, "/dev/")
+			}
+		}
 	}
-	s.Limits = append(s.Limits, Limit{
-		Kind: LimitProcess,
-		What: "facts about the processes that have the sockets, and about their parents",
-		Why:  "reading them failed: " + failure.Error(),
-	})
+	return names
 }
