@@ -65,8 +65,8 @@ func (p pcb) putAddress(at, port []byte, address netip.AddrPort) {
 	}
 }
 
-// pcbList is a whole list.
-func pcbList(network Network, pcbs ...pcb) []byte {
+// freebsdPCBList is a whole list.
+func freebsdPCBList(network Network, pcbs ...pcb) []byte {
 	end := make([]byte, xinpgenLength)
 	binary.NativeEndian.PutUint64(end, xinpgenLength)
 	list := append([]byte(nil), end...)
@@ -145,7 +145,7 @@ func TestDecodeFreeBSDPCBs(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := decodeFreeBSDPCBs(test.network, pcbList(test.network, test.pcb), func(n uint32) string { return "em" + zoneNumber(n) })
+			got, err := decodeFreeBSDPCBs(test.network, freebsdPCBList(test.network, test.pcb), func(n uint32) string { return "em" + zoneNumber(n) })
 			if err != nil || len(got) != 1 {
 				t.Fatalf("%d sockets, error %v", len(got), err)
 			}
@@ -163,7 +163,7 @@ func TestDecodeFreeBSDPCBs(t *testing.T) {
 // A socket that has no port yet, and one that the kernel only has to free,
 // keep nobody from binding.
 func TestDecodeFreeBSDPCBsWithoutPort(t *testing.T) {
-	got, err := decodeFreeBSDPCBs(TCP, pcbList(TCP,
+	got, err := decodeFreeBSDPCBs(TCP, freebsdPCBList(TCP,
 		pcb{socket: 1, family: 2, versions: 1},
 		pcb{socket: 2, family: 2, versions: 1, flags: 0x0400_0000, local: endpoint("127.0.0.1:80")},
 	), zoneNumber)
@@ -177,7 +177,7 @@ func TestDecodeFreeBSDPCBsWithoutPort(t *testing.T) {
 func TestDecodeFreeBSDPCBsLayout(t *testing.T) {
 	for _, network := range []Network{TCP, UDP} {
 		listener := pcb{state: 1, socket: 1, family: 2, versions: 1, local: endpoint("127.0.0.1:80")}
-		whole := pcbList(network, listener, listener)
+		whole := freebsdPCBList(network, listener, listener)
 		for n := range whole {
 			if got, err := decodeFreeBSDPCBs(network, whole[:n], zoneNumber); !errors.Is(err, errLayout) {
 				t.Fatalf("%s: %d of %d bytes: %d sockets, error %v", network, n, len(whole), len(got), err)
@@ -191,13 +191,13 @@ func TestDecodeFreeBSDPCBsLayout(t *testing.T) {
 		if _, err := decodeFreeBSDPCBs(network, future, zoneNumber); !errors.Is(err, errLayout) {
 			t.Errorf("%s: a longer record: error %v", network, err)
 		}
-		other := pcbList(network, listener)
+		other := freebsdPCBList(network, listener)
 		binary.NativeEndian.PutUint64(other[xinpgenLength:], 8)
 		if _, err := decodeFreeBSDPCBs(network, other, zoneNumber); !errors.Is(err, errLayout) {
 			t.Errorf("%s: a record of 8 bytes: error %v", network, err)
 		}
 	}
-	unknown := pcbList(TCP, pcb{state: 11, versions: 1, local: endpoint("127.0.0.1:80")})
+	unknown := freebsdPCBList(TCP, pcb{state: 11, versions: 1, local: endpoint("127.0.0.1:80")})
 	if _, err := decodeFreeBSDPCBs(TCP, unknown, zoneNumber); !errors.Is(err, errLayout) {
 		t.Errorf("an unknown state: error %v", err)
 	}
@@ -205,8 +205,8 @@ func TestDecodeFreeBSDPCBsLayout(t *testing.T) {
 
 func FuzzDecodeFreeBSDPCBs(f *testing.F) {
 	for _, network := range []Network{TCP, UDP} {
-		f.Add(network == TCP, pcbList(network))
-		f.Add(network == TCP, pcbList(network, pcb{state: 10, twoMSL: 5, socket: 1, versions: 3, local: endpoint("[::1]:80")}))
+		f.Add(network == TCP, freebsdPCBList(network))
+		f.Add(network == TCP, freebsdPCBList(network, pcb{state: 10, twoMSL: 5, socket: 1, versions: 3, local: endpoint("[::1]:80")}))
 	}
 	f.Fuzz(func(t *testing.T, tcp bool, list []byte) {
 		network := UDP

@@ -51,7 +51,7 @@ func freebsdLists() map[string][]byte {
 	waiting := pcb{state: 10, twoMSL: 9000, socket: 0xc, generation: 22, family: inet, versions: 1, flags: 0x0800_0000,
 		local: endpoint("127.0.0.1:80"), remote: endpoint("127.0.0.1:4001")}
 	return map[string][]byte{
-		"net.inet.tcp.pcblist": pcbList(TCP,
+		"net.inet.tcp.pcblist": freebsdPCBList(TCP,
 			pcb{state: 1, socket: 0xa, generation: 20, family: inet, uid: 80, versions: 1, local: endpoint("0.0.0.0:80")},
 			connection, waiting,
 			pcb{state: 1, socket: 0xd, generation: 23, family: inet, versions: 1, local: endpoint("0.0.0.0:81")},
