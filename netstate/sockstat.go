@@ -13,9 +13,9 @@ import (
 // than is known.
 var errNotUnderstood = errors.New("not understood")
 
-// sockstatFamilies are the networks and families of sockstat(1)'s protocols:
-// "toe" is TCP in the network card. The digits say for which versions of IP the
-// socket is open.
+// sockstatProtocols are the networks of sockstat(1)'s protocols, without the
+// digits after them, which say for which versions of IP the socket is open.
+// "toe" is TCP in the network card.
 var sockstatProtocols = map[string]Network{"tcp": TCP, "toe": TCP, "udp": UDP}
 
 // otherSockstatProtocols are those that are nobody's business here.
@@ -90,8 +90,8 @@ func (r *sockstatRows) addOwned(socket Socket, pidText, fdText string) error {
 			s.Local == socket.Local && s.Remote == socket.Remote && s.State == socket.State
 	})
 	if i < 0 {
-		// It has no number in this source: one that no other socket of the
-		// snapshot has does.
+		// This source has no numbers of sockets, and one with an owner has
+		// one: its place in the list.
 		socket.Inode = uint64(len(r.sockets)) + 1
 		i = len(r.sockets)
 		r.sockets = append(r.sockets, socket)
