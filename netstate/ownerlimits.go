@@ -14,3 +14,5 @@ func ownersLimit(inodes []uint64, more, why string) Limit {
 	}
 	return Limit{Kind: LimitOwners, What: what, Why: why, Inodes: inodes}
 }
+
+func empty(text string) bool { return text == "" }

@@ -45,8 +45,6 @@ func (d *descriptorSearch) limits(s *Snapshot) []Limit {
 	return limits
 }
 
-func empty(text string) bool { return text == "" }
-
 // unexplainedInodes are the sockets that nobody was seen to have, and those
 // whose user is none of their owners'.
 func unexplainedInodes(s *Snapshot) (ownerless, foreign []uint64) {

@@ -3,6 +3,7 @@
 package netstate
 
 import (
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +26,7 @@ func bindAndClose(r BindRequest) (result string, tried bool) {
 			return probeResult(err)
 		}
 	}
-	if setProbeOptions(fd, r) != nil { // OpenBSD has no dual-stack sockets
+	if setProbeOptions(fd, r) != nil {
 		return "", false
 	}
 	return probeResult(unix.Bind(fd, address))
@@ -72,7 +73,7 @@ func setProbeOptions(fd int, r BindRequest) error {
 		return nil
 	}
 	only := 0
-	if r.V6Only {
+	if r.V6Only || runtime.GOOS == "openbsd" { // It has no dual-stack sockets.
 		only = 1
 	}
 	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)

@@ -132,7 +132,8 @@ type Socket struct {
 	// inodes of sockets: there it is the number by which the kernel counts
 	// them.
 	Inode uint64 `json:"inode,omitempty"`
-	// Cookie identifies the socket for its whole life; 0 where unknown.
+	// Cookie identifies the socket for its whole life; 0 where unknown. On
+	// FreeBSD it is the generation count of the pcb, and Inode the same.
 	Cookie uint64 `json:"cookie,omitempty"`
 	// Device is the interface the socket is bound to (SO_BINDTODEVICE),
 	// "" for none.
