@@ -121,31 +121,18 @@ func freebsdProcesses(pids []int, lookup func(int) *freebsdProcess, terminal fun
 		if tracer := lookup(found.tracer); found.tracer > 0 && tracer != nil {
 			p.Tracer = &ProcessRef{PID: tracer.pid, Name: tracer.name}
 		}
-		found.family(&p, lookup)
+		p.setFamily(func(pid int) *relative {
+			if ancestor := lookup(pid); ancestor != nil {
+				return ancestor.relative(terminal)
+			}
+			return nil
+		})
 		processes = append(processes, p)
 	}
 	return processes
 }
 
-// mostAncestors bounds a walk that processes which come and go might lead in a
-// circle.
-const mostAncestors = 64
-
-// family fills in what is known of a process's ancestors.
-func (p *freebsdProcess) family(of *Process, lookup func(int) *freebsdProcess) {
-	for pid := p.parent; pid > 0 && len(of.Ancestors) < mostAncestors; {
-		ancestor := lookup(pid)
-		if ancestor == nil {
-			return
-		}
-		if len(of.Ancestors) == 0 {
-			of.ParentName = ancestor.name
-		}
-		of.Ancestors = append(of.Ancestors, pid)
-		sameTerminal := p.terminal != 0 && ancestor.terminal == p.terminal && ancestor.session == p.session
-		if of.Shell == nil && sameTerminal && ancestor.group != p.group {
-			of.Shell = &ProcessRef{PID: pid, Name: ancestor.name}
-		}
-		pid = ancestor.parent
-	}
+// relative is the part of it that matters to its descendants.
+func (p *freebsdProcess) relative(terminal func(uint64) string) *relative {
+	return &relative{name: p.name, ppid: p.parent, pgid: p.group, sid: p.session, tty: terminal(p.terminal)}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 func captured(s *netstate.Snapshot) []string {
 	var words []string
 	for _, e := range s.Query.Endpoints {
-		if e.Path != "" || e.Port == e.LastPort {
+		if e.Path != "" || e.LastPort == 0 || e.LastPort == e.Port {
 			words = append(words, endpointTarget(e).String())
 		}
 	}
@@ -41,7 +42,8 @@ func (s subject) within(e netstate.Endpoint) bool {
 	if s.network != e.Network || s.network == netstate.Unix {
 		return s.network == e.Network && s.path == e.Path
 	}
-	return e.Port <= s.port && s.port <= e.LastPort && (s.port != 0 || e.LastPort == 0)
+	last := cmp.Or(e.LastPort, e.Port)
+	return e.Port <= s.port && s.port <= last && (s.port != 0 || last == 0)
 }
 
 // endpointTarget is the target that means an endpoint of one port or path.
