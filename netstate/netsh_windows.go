@@ -1,0 +1,125 @@
+package netstate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/registry"
+)
+
+// netshLimit is how long a netsh may take.
+const netshLimit = 5 * time.Second
+
+// netsh runs the system's program for what no call tells, without a window.
+func netsh(ctx context.Context, arguments ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, netshLimit)
+	defer cancel()
+	directory, err := windows.GetSystemDirectory()
+	if err != nil {
+		return "", err
+	}
+	command := exec.CommandContext(ctx, filepath.Join(directory, "netsh.exe"), arguments...)
+	command.SysProcAttr = &windows.SysProcAttr{HideWindow: true}
+	command.WaitDelay = time.Second
+	text, err := command.Output()
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("netsh %s: %w", strings.Join(arguments, " "), ctx.Err())
+	case err != nil:
+		return "", fmt.Errorf("netsh %s: %w", strings.Join(arguments, " "), err)
+	}
+	return string(text), nil
+}
+
+// readExcludedPorts lists the ports that the system keeps everybody from, of
+// both families.
+func readExcludedPorts(ctx context.Context, network Network) ([]PortRange, error) {
+	var all []PortRange
+	for _, family := range []string{"ipv4", "ipv6"} {
+		text, err := netsh(ctx, "interface", family, "show", "excludedportrange", "protocol="+string(network))
+		if err != nil {
+			return nil, err
+		}
+		ranges, err := parseExcludedPorts(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ranges...)
+	}
+	return newPortSet(all), nil
+}
+
+// readDynamicPorts is the range that port 0 draws from.
+func readDynamicPorts(ctx context.Context, network Network) (*PortRange, error) {
+	text, err := netsh(ctx, "interface", "ipv4", "show", "dynamicport", string(network))
+	if err != nil {
+		return nil, err
+	}
+	return parseDynamicPorts(text)
+}
+
+// readForwards lists the rules of `netsh interface portproxy` for the ports.
+func readForwards(ctx context.Context, ports portSet) ([]PortForward, error) {
+	rules, err := readPortProxy()
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		var text string
+		if text, err = netsh(ctx, "interface", "portproxy", "show", "all"); err == nil {
+			rules, err = parsePortProxyTable(text)
+		}
+	}
+	var forwards []PortForward
+	for _, rule := range rules {
+		if ports.contains(rule.Listen.Port()) {
+			forwards = append(forwards, rule)
+		}
+	}
+	return forwards, err
+}
+
+// readPortProxy reads the rules where the service that carries them out does.
+func readPortProxy() ([]PortForward, error) {
+	var rules []PortForward
+	for _, kind := range portProxyKinds {
+		path := `SYSTEM\CurrentControlSet\Services\PortProxy\` + kind + `\tcp`
+		key, err := registry.OpenKey(registry.LOCAL_MACHINE, path, registry.QUERY_VALUE)
+		if errors.Is(err, registry.ErrNotExist) || errors.Is(err, windows.ERROR_PATH_NOT_FOUND) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		part, err := portProxyValues(kind, key)
+		key.Close()
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, part...)
+	}
+	return rules, nil
+}
+
+func portProxyValues(kind string, key registry.Key) ([]PortForward, error) {
+	names, err := key.ReadValueNames(0)
+	if err != nil {
+		return nil, err
+	}
+	var rules []PortForward
+	for _, name := range names {
+		value, _, err := key.GetStringValue(name)
+		if err != nil {
+			return nil, err
+		}
+		rule, err := parsePortProxy(kind, name, value)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
