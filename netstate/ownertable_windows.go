@@ -112,8 +112,8 @@ func withBoundTable(rows ownerRows) (ownerRows, []Limit) {
 // boundTable calls a function that allocates the table on the process's heap.
 func boundTable(call *windows.LazyProc) ([]byte, error) {
 	for _, p := range []*windows.LazyProc{call, procGetProcessHeap, procHeapSize, procHeapFree} {
-		if err := p.Find(); err != nil {
-			return nil, err
+		if p.Find() != nil {
+			return nil, fmt.Errorf("it has no %s", p.Name)
 		}
 	}
 	heap, _, _ := procGetProcessHeap.Call()
