@@ -82,6 +82,10 @@ func readForwards(ctx context.Context, ports portSet) ([]PortForward, error) {
 	return forwards, err
 }
 
+// portProxyKinds are the keys under PortProxy in the registry: the family to
+// listen on, and that to connect to.
+var portProxyKinds = []string{"v4tov4", "v4tov6", "v6tov4", "v6tov6"}
+
 // readPortProxy reads the rules where the service that carries them out does.
 func readPortProxy() ([]PortForward, error) {
 	var rules []PortForward

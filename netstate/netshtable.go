@@ -110,10 +110,6 @@ func isPort(word string) bool {
 	return err == nil
 }
 
-// portProxyKinds are the keys under PortProxy in the registry: the family to
-// listen on, and that to connect to.
-var portProxyKinds = []string{"v4tov4", "v4tov6", "v6tov4", "v6tov6"}
-
 // parsePortProxy reads one rule as the registry has it, under
 // HKLM\SYSTEM\CurrentControlSet\Services\PortProxy\KIND\tcp: the name of a
 // value is where it listens, "192.168.0.1/8080" or "*/8080", and the value
