@@ -17,7 +17,7 @@ import (
 const netshLimit = 5 * time.Second
 
 // netsh runs the system's program for what no call tells, without a window.
-func netsh(ctx context.Context, arguments ...string) (string, error) {
+func (windowsCalls) netsh(ctx context.Context, arguments ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, netshLimit)
 	defer cancel()
 	directory, err := windows.GetSystemDirectory()
@@ -37,57 +37,12 @@ func netsh(ctx context.Context, arguments ...string) (string, error) {
 	return string(text), nil
 }
 
-// readExcludedPorts lists the ports that the system keeps everybody from, of
-// both families.
-func readExcludedPorts(ctx context.Context, network Network) ([]PortRange, error) {
-	var all []PortRange
-	for _, family := range []string{"ipv4", "ipv6"} {
-		text, err := netsh(ctx, "interface", family, "show", "excludedportrange", "protocol="+string(network))
-		if err != nil {
-			return nil, err
-		}
-		ranges, err := parseExcludedPorts(text)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, ranges...)
-	}
-	return newPortSet(all), nil
-}
-
-// readDynamicPorts is the range that port 0 draws from.
-func readDynamicPorts(ctx context.Context, network Network) (*PortRange, error) {
-	text, err := netsh(ctx, "interface", "ipv4", "show", "dynamicport", string(network))
-	if err != nil {
-		return nil, err
-	}
-	return parseDynamicPorts(text)
-}
-
-// readForwards lists the rules of `netsh interface portproxy` for the ports.
-func readForwards(ctx context.Context, ports portSet) ([]PortForward, error) {
-	rules, err := readPortProxy()
-	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
-		var text string
-		if text, err = netsh(ctx, "interface", "portproxy", "show", "all"); err == nil {
-			rules, err = parsePortProxyTable(text)
-		}
-	}
-	var forwards []PortForward
-	for _, rule := range rules {
-		if ports.contains(rule.Listen.Port()) {
-			forwards = append(forwards, rule)
-		}
-	}
-	return forwards, err
-}
-
 // portProxyKinds are the keys under PortProxy in the registry: the family to
 // listen on, and that to connect to.
 var portProxyKinds = []string{"v4tov4", "v4tov6", "v6tov4", "v6tov6"}
 
-// readPortProxy reads the rules where the service that carries them out does.
-func readPortProxy() ([]PortForward, error) {
+// portProxy reads the rules where the service that carries them out does.
+func (windowsCalls) portProxy() ([]PortForward, error) {
 	var rules []PortForward
 	for _, kind := range portProxyKinds {
 		path := `SYSTEM\CurrentControlSet\Services\PortProxy\` + kind + `\tcp`

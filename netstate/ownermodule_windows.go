@@ -13,9 +13,8 @@ var (
 	procOwnerOfUDP6 = iphlpapi.NewProc("GetOwnerModuleFromUdp6Entry")
 )
 
-// ownerModule is the name of the service that made a socket, or of the program
-// if no service did; "" where the system does not say (Wine does not).
-func ownerModule(r ownerRow) string {
+// module is "" where the system does not say (Wine does not).
+func (windowsCalls) module(r ownerRow) string {
 	calls := map[*ownerTable]*windows.LazyProc{
 		&tcp4Owners: procOwnerOfTCP, &tcp6Owners: procOwnerOfTCP6,
 		&udp4Owners: procOwnerOfUDP, &udp6Owners: procOwnerOfUDP6,

@@ -55,13 +55,13 @@ func (rows ownerRows) withBound(bound ownerRows) ownerRows {
 }
 
 // peersOf are the sockets at the other end of those that wait for it to close
-// and that no process has open.
-func (rows ownerRows) peersOf(closing []Socket) ownerRows {
+// and that have no process.
+func (rows ownerRows) peersOf(closing ownerRows) ownerRows {
 	type ends struct{ local, remote netip.AddrPort }
 	wanted := make(map[ends]bool)
 	for _, s := range closing {
 		waits := s.State == StateFinWait1 || s.State == StateFinWait2 || s.State == StateLastAck || s.State == StateClosing
-		if waits && len(s.Owners) == 0 && s.Local != s.Remote {
+		if waits && s.pid == 0 && s.Local != s.Remote {
 			wanted[ends{plainEnd(s.Remote), plainEnd(s.Local)}] = true
 		}
 	}

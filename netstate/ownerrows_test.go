@@ -2,6 +2,7 @@ package netstate
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,14 +180,9 @@ func TestOwnerRowsPeers(t *testing.T) {
 		tableRow{local: "127.0.0.1:50003", remote: "127.0.0.1:5188", state: 5, pid: 8})
 	closing := decodedRows(t, &tcp6Owners,
 		tableRow{local: "[::ffff:127.0.0.1]:5188", remote: "[::ffff:127.0.0.1]:50001", state: 7},
-		tableRow{local: "[::ffff:127.0.0.1]:5188", remote: "[::ffff:127.0.0.1]:50002", state: 7},
+		tableRow{local: "[::ffff:127.0.0.1]:5188", remote: "[::ffff:127.0.0.1]:50002", state: 7, pid: 12}, // not left behind
 		tableRow{local: "[::ffff:127.0.0.1]:5188", remote: "[::ffff:127.0.0.1]:50003", state: 5})
-	var sockets []Socket
-	for _, row := range closing {
-		sockets = append(sockets, row.Socket)
-	}
-	sockets[1].Owners = []Owner{{PID: 12}} // not left behind
-	peers := rows.peersOf(sockets)
+	peers := rows.peersOf(closing)
 	if len(peers) != 1 || peers[0].Local.Port() != 50001 {
 		t.Errorf("%v", peers)
 	}
@@ -208,3 +204,5 @@ func TestOwnerRowsEphemeralUse(t *testing.T) {
 		t.Errorf("of an unknown range: %v", got)
 	}
 }
+
+func mustEnd(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }

@@ -92,6 +92,12 @@ type ownerRow struct {
 	bytes []byte
 }
 
+// lacksOwner tells whether the table names no process although one has the
+// socket, as Wine may. What is left of a connection has none.
+func (r ownerRow) lacksOwner() bool {
+	return r.pid == 0 && (r.State == StateListen || r.State == StateBound || r.Network == UDP)
+}
+
 // decode reads all rows of a table. It fails for one that says to have more
 // rows than there are bytes.
 func (t *ownerTable) decode(data []byte) ([]ownerRow, error) {

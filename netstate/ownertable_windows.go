@@ -33,8 +33,8 @@ const (
 	udpTableOwnerModule    = 2
 )
 
-// readOwnerRows lists all sockets of a network, of both families.
-func readOwnerRows(ctx context.Context, network Network) (rows ownerRows, limits []Limit, err error) {
+// sockets reads the tables with owners, or what gopsutil makes of poorer ones.
+func (windowsCalls) sockets(ctx context.Context, network Network) (rows ownerRows, limits []Limit, err error) {
 	tables := []*ownerTable{&tcp4Owners, &tcp6Owners}
 	if network == UDP {
 		tables = []*ownerTable{&udp4Owners, &udp6Owners}

@@ -16,14 +16,8 @@ var (
 // threadSuspendCount is ThreadSuspendCount of THREADINFOCLASS (Windows 8.1).
 const threadSuspendCount = 35
 
-// The processes of the kernel, which always have these numbers.
-const (
-	idleProcessID   = 0
-	systemProcessID = 4
-)
-
-// readProcessTree lists all processes. It needs no privilege.
-func readProcessTree() (processTree, error) {
+// processes lists all processes, with one call.
+func (windowsCalls) processes() (processTree, error) {
 	size := uint32(512 << 10)
 	for range 8 {
 		buffer := make([]byte, size)
@@ -46,37 +40,8 @@ func readProcessTree() (processTree, error) {
 	return nil, errTableGrows
 }
 
-// readProcess reads one process. Facts that are refused are a limit.
-func readProcess(tree processTree, p *systemProcess, services map[int][]string) (Process, *Limit) {
-	process := Process{
-		PID: p.pid, PPID: tree.parentID(p),
-		Name: p.name, Started: p.created,
-		State:     p.state(),
-		Ancestors: tree.ancestors(p),
-		Services:  services[p.pid],
-	}
-	if parent := tree.parent(p); parent != nil && parent.pid != idleProcessID {
-		process.ParentName = parent.name
-	}
-	if process.State == "" {
-		process.State = suspendState(p)
-	}
-	if p.pid == systemProcessID || p.pid == idleProcessID {
-		return process, nil // they have no program
-	}
-	if err := readProcessFacts(&process); err != nil {
-		return process, &Limit{
-			Kind: LimitProcess,
-			What: fmt.Sprintf("facts about process %d (%s)", p.pid, p.name),
-			Why:  err.Error(),
-		}
-	}
-	return process, nil
-}
-
-// readProcessFacts fills in what only the process itself can be asked for. The
-// first refusal is returned, and the other facts are read all the same.
-func readProcessFacts(p *Process) error {
+// facts returns the first refusal, and fills in the other facts all the same.
+func (windowsCalls) facts(p *Process) error {
 	handle, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(p.PID))
 	if err != nil {
 		return os.NewSyscallError("OpenProcess", err)
@@ -155,10 +120,10 @@ func tokenUser(token windows.Token) (string, error) {
 	return domain + `\` + account, nil
 }
 
-// suspendState asks each thread how often it was suspended, for a system whose
+// suspended asks each thread how often it was suspended, for a system whose
 // list of processes does not tell. A thread that may not be asked, or is gone,
 // leaves the state open.
-func suspendState(p *systemProcess) ProcessState {
+func (windowsCalls) suspended(p *systemProcess) ProcessState {
 	if len(p.threads) == 0 || procNtQueryInformationThread.Find() != nil {
 		return ""
 	}

@@ -77,3 +77,13 @@ func (t processTree) setOwner(s *Socket, pid int) {
 		s.LastPID = pid
 	}
 }
+
+// owned are the sockets of rows with their owners.
+func (t processTree) owned(rows ownerRows) []Socket {
+	var sockets []Socket
+	for _, row := range rows {
+		t.setOwner(&row.Socket, row.pid)
+		sockets = append(sockets, row.Socket)
+	}
+	return sockets
+}

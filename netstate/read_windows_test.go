@@ -162,11 +162,11 @@ func TestReadPolicy(t *testing.T) {
 }
 
 func TestReadServices(t *testing.T) {
-	services, err := readServices()
+	services, err := windowsCalls{}.services()
 	if err != nil || len(services) == 0 {
 		t.Fatalf("%v, %v", services, err)
 	}
-	tree, err := readProcessTree()
+	tree, err := windowsCalls{}.processes()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// readServices lists the services that run, by the processes that they run in.
-// It needs no privilege.
-func readServices() (map[int][]string, error) {
+// services asks the service manager.
+func (windowsCalls) services() (map[int][]string, error) {
 	manager, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_ENUMERATE_SERVICE)
 	if err != nil {
 		return nil, os.NewSyscallError("OpenSCManager", err)
