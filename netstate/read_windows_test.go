@@ -116,7 +116,14 @@ func TestReadTimeWait(t *testing.T) {
 	client.Close()
 	listener.Close()
 	port := server.LocalAddr().(*net.TCPAddr).AddrPort().Port()
-	waiting := readPort(t, port).inState(StateTimeWait)
+	s := readPort(t, port)
+	for range 50 { // the system may still have the client's FIN on its way
+		if len(s.inState(StateFinWait1)) == 0 && len(s.inState(StateFinWait2)) == 0 {
+			break
+		}
+		s = readPort(t, port)
+	}
+	waiting := s.inState(StateTimeWait)
 	if len(waiting) != 1 || waiting[0].Remote.Port() != client.LocalAddr().(*net.TCPAddr).AddrPort().Port() ||
 		len(waiting[0].Owners) != 0 || waiting[0].LastPID != 0 {
 		t.Errorf("%+v", waiting)
