@@ -38,10 +38,10 @@ func (a attempt) failed() bool {
 }
 
 // sharing are the options with which a new socket may share an address.
-type sharing struct{ reuseAddr, reusePort bool }
+type sharing struct{ reuseAddr, reusePort, exclusive bool }
 
 func (a attempt) sharing() sharing {
-	return sharing{a.request.ReuseAddr, a.request.ReusePort}
+	return sharing{a.request.ReuseAddr, a.request.ReusePort, a.request.Exclusive}
 }
 
 func (a attempt) options() []string {
@@ -51,6 +51,9 @@ func (a attempt) options() []string {
 	}
 	if a.request.ReusePort {
 		names = append(names, "SO_REUSEPORT")
+	}
+	if a.request.Exclusive {
+		names = append(names, "SO_EXCLUSIVEADDRUSE")
 	}
 	if a.request.V6Only {
 		names = append(names, "IPV6_V6ONLY")
@@ -123,6 +126,12 @@ func (c *inquiry) optionSets() []sharing {
 		}
 	}
 	add(sharing{})
+	if c.system.facts().reuse == reuseSteals {
+		// SO_REUSEADDR would take the port from its holder; there is no
+		// SO_REUSEPORT.
+		add(sharing{exclusive: true})
+		return sets
+	}
 	add(sharing{reuseAddr: true})
 	if slices.ContainsFunc(c.rows, mayShareByReusePort) {
 		add(sharing{reusePort: true})
@@ -139,7 +148,7 @@ func (c *inquiry) asked() sharing {
 	if c.question.Network == netstate.Unix {
 		return sharing{}
 	}
-	return sharing{c.question.ReuseAddr, c.question.ReusePort}
+	return sharing{reuseAddr: c.question.ReuseAddr, reusePort: c.question.ReusePort}
 }
 
 func (c *inquiry) request(address netip.Addr, set sharing) netstate.BindRequest {
@@ -149,6 +158,7 @@ func (c *inquiry) request(address netip.Addr, set sharing) netstate.BindRequest 
 		Port:      c.question.Port,
 		ReuseAddr: set.reuseAddr,
 		ReusePort: set.reusePort,
+		Exclusive: set.exclusive,
 		V6Only:    c.question.V6Only && address.Is6() && !address.Is4In6(),
 	}
 }
@@ -186,7 +196,11 @@ func (c *inquiry) makeAttempts() {
 			break
 		}
 		for _, address := range c.addresses() {
-			c.attempts = append(c.attempts, c.attempt(c.request(address, set)))
+			a := c.attempt(c.request(address, set))
+			if a.request.Exclusive && a.result() == ResultUnknown {
+				continue // of interest only where it is known
+			}
+			c.attempts = append(c.attempts, a)
 		}
 	}
 	c.markIncluded()
@@ -334,10 +348,8 @@ func (c *inquiry) inTheWay(a attempt, p Prediction) []int {
 		return nil
 	}
 	named := map[int]bool{}
-	if p.Bind == "EADDRINUSE" {
-		for _, index := range p.Culprits {
-			named[index] = true
-		}
+	for _, index := range p.Culprits {
+		named[index] = true
 	}
 	var found []int
 	for i, r := range c.rows {

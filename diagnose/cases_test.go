@@ -72,7 +72,7 @@ func (c *reportCase) observe() {
 
 func reportCases() []*reportCase {
 	return slices.Concat(listenerCases(), connectionCases(), stateCases(), inheritedCases(), ownerlessCases(),
-		closingCases(), permissionCases(), overlapCases(), unixCases())
+		closingCases(), permissionCases(), overlapCases(), unixCases(), keeperCases(), macOSCases(), otherBSDCases(), windowsCases())
 }
 
 func TestReports(t *testing.T) {

@@ -18,17 +18,18 @@ type Kind struct {
 
 // Kinds returns every kind of cause. Those that a person acts on first come
 // first, and so do they in a report: what forbids the bind whoever has the
-// port, holders that can't let go, holders, why the holder is in the way at
-// all, and what goes away by itself.
+// port, holders that can't let go, those that must be asked elsewhere, other
+// holders, why the holder is in the way at all, and what goes away by itself.
 func Kinds() []Kind {
 	return []Kind{
-		privilegedPort, addressNotLocal, familyUnavailable, ephemeralExhausted,
+		privilegedPort, excludedRange, addressNotLocal, familyUnavailable, ephemeralExhausted,
 		stopped, frozen, traced,
+		systemServiceKind, containerProxy, forwarding, socketActivation,
 		supervised, inherited, listener, bound,
 		connection, closeWait, outgoing, selfConnect,
 		kernel, noProcess, hiddenOwner,
 		unixListener, staleSocketFile, pathExists, pathUnusable,
-		dualStack, wildcardOverlap, reusePortMismatch,
+		dualStack, wildcardOverlap, exclusive, reusePortMismatch,
 		finWait, lastAck, closing, timeWait,
 	}
 }

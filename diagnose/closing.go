@@ -17,7 +17,9 @@ seconds on Linux), so that packets which are still on their way can't reach a
 new connection. No process has these sockets any more. A server gets past
 them with SO_REUSEADDR, set before bind. Linux wants it on both sockets: on
 the new one, and on the one that left the connection behind. So it does not
-help a server that has just been changed to set it, this one time.`,
+help a server that has just been changed to set it, this one time. macOS and BSD
+want it on the new one only. Windows does without: there SO_REUSEADDR is for
+something else, and old connections are seldom in the way.`,
 	find: findTimeWait,
 }
 
@@ -26,17 +28,17 @@ func findTimeWait(c *inquiry) []finding {
 	if len(rows) == 0 {
 		return nil
 	}
-	clears, left := c.lastTimer(rows), count(len(rows), "connection")
+	clears, most, left := c.lastTimer(rows), c.longestTimeWait(), count(len(rows), "connection")
 	return []finding{{
 		title: fmt.Sprintf("%s that this side closed first (TIME_WAIT)", left),
 		detail: sentences(
 			fmt.Sprintf("%s over and in TIME_WAIT; no process has %s any more. The side that closes first keeps it, so that late packets can't reach a new connection.",
 				pick(len(rows), "A connection is", left+" are"), pick(len(rows), "it", "them")),
-			c.lastEnds(rows), c.pastLeftovers()),
-		summary:  c.leftoverSummary(aCount(len(rows), "connection")+" closed on this side", clears),
+			c.lastEnds(rows, most), c.pastLeftovers()),
+		summary:  c.leftoverSummary(aCount(len(rows), "connection")+" closed on this side", clears, most),
 		rows:     rows,
 		clears:   clears,
-		remedies: c.waitOrShare(clears),
+		remedies: c.waitOrShare(clears, most),
 	}}
 }
 
@@ -53,9 +55,21 @@ func (c *inquiry) lastTimer(rows []int) time.Duration {
 	return last
 }
 
-func (c *inquiry) lastEnds(rows []int) string {
+// longestTimeWait is for how long the system keeps TIME_WAIT, 0 where that is
+// not known.
+func (c *inquiry) longestTimeWait() time.Duration {
+	if length := c.snapshot.Policy.TimeWait; length != nil {
+		return time.Duration(*length) * time.Millisecond
+	}
+	return 0
+}
+
+// lastEnds says when the last of the rows goes away, or after how long at most.
+func (c *inquiry) lastEnds(rows []int, most time.Duration) string {
 	clears := c.lastTimer(rows)
 	switch {
+	case clears == 0 && most > 0:
+		return fmt.Sprintf("The system keeps it for %s at most; how many are left it does not say.", span(most))
 	case clears == 0:
 		return ""
 	case len(rows) == 1:
@@ -66,10 +80,13 @@ func (c *inquiry) lastEnds(rows []int) string {
 
 // leftoverSummary is the report's sentence where leftovers are what is in the
 // way.
-func (c *inquiry) leftoverSummary(by string, clears time.Duration) string {
+func (c *inquiry) leftoverSummary(by string, clears, most time.Duration) string {
 	taken := "is taken by " + by
-	if clears > 0 {
+	switch {
+	case clears > 0:
 		taken = fmt.Sprintf("is taken for %s by %s", spanMore(clears), by)
+	case most > 0:
+		taken = fmt.Sprintf("is taken for at most %s by %s", spanMore(most), by)
 	}
 	if c.verdict == Conditional && c.outcome(sharing{reuseAddr: true}) == ResultOK {
 		return fmt.Sprintf("%s %s; SO_REUSEADDR gets past that", c.label(), taken)
@@ -92,40 +109,55 @@ func (c *inquiry) pastLeftovers() string {
 		return ""
 	}
 	switch outcome := c.outcome(set); {
+	case c.system.facts().reuse == reuseSteals:
+		return "SO_REUSEADDR is no way past it: on Windows that lets two programs have one port."
 	case outcome == ResultUnknown:
-		return "Whether SO_REUSEADDR gets past was not tried: Linux wants it on both the new socket and the one that left the old connection."
+		return "Whether SO_REUSEADDR gets past was not tried" + c.reuseFacts(": Linux wants it on both the new socket and the one that left the old connection") + "."
 	case outcome == ResultOK && c.wasTried(set):
 		return "A bind with SO_REUSEADDR succeeds: it was tried just now."
 	case outcome == ResultOK:
 		return "By the rules a bind with SO_REUSEADDR succeeds; it was not tried."
 	case c.wasTried(set):
-		return "A bind with SO_REUSEADDR was tried and fails too: the server that left this had not set it, and Linux wants it on both sides."
+		return "A bind with SO_REUSEADDR was tried and fails too" + c.reuseFacts(": the server that left this had not set it, and Linux wants it on both sides") + "."
 	}
-	return "By the rules SO_REUSEADDR does not get past: the server that left this had not set it, and Linux wants it on both sides."
+	return "By the rules SO_REUSEADDR does not get past" + c.reuseFacts(": the server that left this had not set it, and Linux wants it on both sides") + "."
+}
+
+// reuseFacts is a text that is true where both sockets must set SO_REUSEADDR.
+func (c *inquiry) reuseFacts(text string) string {
+	if c.system.facts().reuse == reuseBoth {
+		return text
+	}
+	return ""
 }
 
 // waitOrShare are the remedies for what goes away by itself.
-func (c *inquiry) waitOrShare(clears time.Duration) []Remedy {
+func (c *inquiry) waitOrShare(clears, most time.Duration) []Remedy {
 	share := Remedy{ID: "set-reuseaddr", Effect: "old connections no longer stop a restart"}
-	wait := c.wait(clears)
+	wait := c.wait(clears, most)
 	switch outcome := c.outcome(sharing{reuseAddr: true}); {
-	case c.asked().reuseAddr || !c.onlyLeftovers():
+	case c.asked().reuseAddr || !c.onlyLeftovers(), c.system.facts().reuse == reuseSteals:
 		return []Remedy{wait}
 	case outcome == ResultOK:
 		share.Title = "Set SO_REUSEADDR in the server before bind: it helps at once"
 		return []Remedy{share, wait}
+	case isFailure(outcome) && c.system.facts().reuse != reuseBoth:
+		return []Remedy{wait} // The option gets past nothing here.
 	case isFailure(outcome):
 		share.Title = "So that it never happens again, set SO_REUSEADDR in the server before bind; it helps from the next restart on"
 	default:
-		share.Title = "Set SO_REUSEADDR in the server before bind; it may help only from the next restart on"
+		share.Title = "Set SO_REUSEADDR in the server before bind" + c.reuseFacts("; it may help only from the next restart on")
 	}
 	return []Remedy{wait, share}
 }
 
-func (c *inquiry) wait(clears time.Duration) Remedy {
+func (c *inquiry) wait(clears, most time.Duration) Remedy {
 	title, limit := "Wait until it is over", 5*time.Minute
-	if clears > 0 {
+	switch {
+	case clears > 0:
 		title, limit = "Wait "+span(clears), roundUp(clears+5*time.Second, 30*time.Second)
+	case most > 0:
+		title, limit = "Wait, at most "+span(most), roundUp(most+5*time.Second, 30*time.Second)
 	}
 	return Remedy{
 		ID:       "wait",
@@ -161,11 +193,11 @@ func findFinWait(c *inquiry) []finding {
 		detail: sentences(
 			fmt.Sprintf("This side has closed %s, and waits for the other side, %s, to close too. No process has this end any more.",
 				connections, c.peers(rows)),
-			c.otherEnd(rows), c.lastEnds(rows), c.givesUp(clears), c.pastLeftovers()),
-		summary:  c.leftoverSummary(connections+" that the other side has not closed", clears),
+			c.otherEnd(rows), c.lastEnds(rows, 0), c.givesUp(clears), c.pastLeftovers()),
+		summary:  c.leftoverSummary(connections+" that the other side has not closed", clears, 0),
 		rows:     rows,
 		clears:   clears,
-		remedies: c.waitOrShare(clears),
+		remedies: c.waitOrShare(clears, 0),
 	}}
 }
 
@@ -238,8 +270,8 @@ func (c *inquiry) lastSteps(state netstate.State, which, detail string) []findin
 	return []finding{{
 		title:    capital(connections),
 		detail:   sentences(detail, c.givesUp(0), c.pastLeftovers()),
-		summary:  c.leftoverSummary(connections, 0),
+		summary:  c.leftoverSummary(connections, 0, 0),
 		rows:     rows,
-		remedies: c.waitOrShare(0),
+		remedies: c.waitOrShare(0, 0),
 	}}
 }

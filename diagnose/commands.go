@@ -1,95 +1,73 @@
 package diagnose
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"portdoc/netstate"
 )
 
-// rootNeeds is what a remedy needs that is for root.
-func rootNeeds(needed bool) []string {
-	if needed {
-		return []string{"root"}
+// needs is what a remedy needs that is for those with all privileges.
+func (c *inquiry) needs(privileged bool) []string {
+	if privileged {
+		return []string{c.system.privilege().name}
 	}
 	return nil
 }
 
-// asRoot writes a command for root.
-func (c *inquiry) asRoot(command string) string {
+func (c *inquiry) needsToEnd(processes []*netstate.Process) []string {
+	return c.needs(slices.ContainsFunc(processes, c.isForeign))
+}
+
+// privileged writes a command for somebody with all privileges.
+func (c *inquiry) privileged(command string) string {
 	if c.readerIsRoot() {
 		return command
 	}
-	return "sudo " + command
+	return c.system.privilege().command + command
 }
 
+// readerIsRoot tells whether the reader has all privileges already. Without
+// user ids the snapshot says so itself.
 func (c *inquiry) readerIsRoot() bool {
-	uid := c.snapshot.Policy.UID
-	return uid != nil && *uid == 0
+	if uid := c.snapshot.Policy.UID; uid != nil {
+		return *uid == 0
+	}
+	return c.snapshot.Host.Privileged
 }
 
-// isForeign tells whether the reader needs root to signal the process.
+// isForeign tells whether the reader needs privileges to end the process.
+// Where there are no user ids the names tell.
 func (c *inquiry) isForeign(p *netstate.Process) bool {
 	mine := c.snapshot.Policy.UID
-	if c.readerIsRoot() || mine == nil || p.UID == nil {
+	switch {
+	case c.readerIsRoot():
 		return false
+	case mine != nil && p.UID != nil:
+		return *mine != *p.UID
+	case mine == nil && p.UID == nil && p.User != "" && c.snapshot.Host.User != "":
+		return !strings.EqualFold(accountName(p.User), accountName(c.snapshot.Host.User))
 	}
-	return *mine != *p.UID
+	return false
 }
 
-// signal writes the command that sends a signal to processes.
-func (c *inquiry) signal(name string, processes []*netstate.Process) string {
-	pids := strings.Join(pidWords(processes), " ")
-	if c.snapshot.Host.OS == "windows" {
-		return "Stop-Process -Id " + strings.ReplaceAll(pids, " ", ",")
-	}
-	command := fmt.Sprintf("kill -%s %s", name, pids)
-	if slices.ContainsFunc(processes, c.isForeign) {
-		return "sudo " + command
-	}
-	return command
-}
+// accountName is a user's name without the domain: "alice" of `WORK\alice`.
+func accountName(user string) string { return user[strings.LastIndexByte(user, '\\')+1:] }
 
-// end are the remedies that end a holder, a polite one and the last resort.
-// There are none for what somebody would start again, and for the system's
-// first process.
+// end are the remedies that end a holder. There are none for what somebody
+// would start again, and for what the system can't do without.
 func (c *inquiry) end(h *holder) []Remedy {
 	if !c.mayEnd(h) {
 		return nil
 	}
-	foreign := slices.ContainsFunc(h.heads, c.isForeign)
-	title := "End " + h.name()
-	if tty := h.lead().TTY; tty != "" && len(h.heads) == 1 {
-		title += fmt.Sprintf(", with Ctrl+C in its terminal (%s) or from here", Printable(tty))
-	}
-	return []Remedy{
-		{
-			ID:       "end",
-			Title:    title,
-			Commands: []string{c.signal("TERM", h.heads)},
-			Effect:   "asks it to close its sockets and end",
-			Risk:     NoRisk,
-			Needs:    rootNeeds(foreign),
-		},
-		c.kill(h, slices.Concat(h.heads, h.workers)),
-	}
+	return c.system.end(c, h)
 }
 
 func (c *inquiry) mayEnd(h *holder) bool {
 	return !slices.ContainsFunc(h.heads, func(p *netstate.Process) bool {
-		return p.PID == 1 || isSupervised(p) || proxied(p) != ""
+		return p.PID <= c.system.lastOfKernel() || c.isSupervised(p) || containerRuntime(p) != "" || slices.ContainsFunc(h.rows, func(i int) bool {
+			f := c.forwardOf(c.rows[i], p)
+			return f != nil && !f.endable || c.isSystemService(c.rows[i], p)
+		})
 	})
-}
-
-// kill is the last resort. It names the workers too: they would live on.
-func (c *inquiry) kill(h *holder, processes []*netstate.Process) Remedy {
-	return Remedy{
-		ID:       "kill",
-		Title:    "Last resort, unsaved work of " + labelOf(h.lead()) + " is lost",
-		Commands: []string{c.signal("KILL", processes)},
-		Effect:   "ends it at once, whatever it is doing",
-		Risk:     LosesWork,
-		Needs:    rootNeeds(slices.ContainsFunc(processes, c.isForeign)),
-	}
 }

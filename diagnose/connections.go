@@ -43,7 +43,7 @@ func findConnections(c *inquiry) []finding {
 // isOpen tells whether the socket is an end of a TCP connection that a process
 // has open, and the other end is not known to be closed.
 func (r row) isOpen() bool {
-	if r.Network != netstate.TCP || r.Inode == 0 {
+	if r.Network != netstate.TCP || r.leftover() || r.queued() {
 		return false
 	}
 	switch r.State {
@@ -181,21 +181,11 @@ func (c *inquiry) avoidRange() []Remedy {
 		return nil
 	}
 	lent := c.snapshot.Policy.EphemeralPorts
-	remedies := []Remedy{{
+	return append([]Remedy{{
 		ID:     "choose-port",
 		Title:  fmt.Sprintf("Give the server a port below %d", lent.First),
 		Effect: "no outgoing connection is ever lent it",
-	}}
-	if c.snapshot.Host.OS != "linux" {
-		return remedies
-	}
-	return append(remedies, Remedy{
-		ID:       "reserve-port",
-		Title:    fmt.Sprintf("Or reserve %d, so that later connections get other ports", c.question.Port),
-		Commands: []string{c.asRoot("sysctl -w net.ipv4.ip_local_reserved_ports=" + c.reservation())},
-		Effect:   "lasts until the next boot; put it into a file in /etc/sysctl.d to keep it. The connection that has the port now is not affected",
-		Needs:    []string{"root"},
-	})
+	}}, c.system.reservePort(c)...)
 }
 
 // reservation is the list of reserved ports with the asked one in it. The

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -89,6 +90,9 @@ func (c *inquiry) socket(id int, r row) Socket {
 	for _, owner := range r.Owners {
 		s.PIDs = append(s.PIDs, owner.PID)
 	}
+	if len(s.PIDs) == 0 && r.LastPID != 0 {
+		s.LastPID = &r.LastPID
+	}
 	return s
 }
 
@@ -118,23 +122,30 @@ func (c *inquiry) userName(uid *uint32) string {
 	return ""
 }
 
-// processTable has the processes that own a socket of the table, by pid.
+// processTable has the processes that own a socket of the table or that a
+// cause names, by pid.
 func (c *inquiry) processTable(sockets []Socket) []Process {
 	table := []Process{}
 	seen := map[int]bool{}
-	for _, s := range sockets {
-		for _, pid := range s.PIDs {
+	add := func(pids []int) {
+		for _, pid := range pids {
 			if p := c.processes[pid]; p != nil && !seen[pid] {
 				seen[pid] = true
-				table = append(table, reportProcess(p))
+				table = append(table, c.reportProcess(p))
 			}
 		}
+	}
+	for _, s := range sockets {
+		add(s.PIDs)
+	}
+	for _, f := range c.findings {
+		add(f.pids)
 	}
 	slices.SortFunc(table, func(a, b Process) int { return a.PID - b.PID })
 	return table
 }
 
-func reportProcess(p *netstate.Process) Process {
+func (c *inquiry) reportProcess(p *netstate.Process) Process {
 	command := p.Command
 	if command == nil {
 		command = []string{}
@@ -148,14 +159,14 @@ func reportProcess(p *netstate.Process) Process {
 		ExeDeleted:  p.ExeDeleted,
 		User:        p.User,
 		State:       string(p.State),
-		StateDetail: stateDetail(p),
+		StateDetail: c.stateDetail(p),
 		TTY:         optional(p.TTY),
 		Started:     p.Started,
 		PGID:        p.PGID,
 		SID:         p.SID,
 		Shell:       reportRef(p.Shell),
 		Tracer:      reportRef(p.Tracer),
-		Unit:        optional(p.Unit),
+		Unit:        optional(cmp.Or(p.Unit, few(p.Services))),
 		Container:   optional(p.Container),
 	}
 }
@@ -168,8 +179,10 @@ func reportRef(ref *netstate.ProcessRef) *ProcessRef {
 }
 
 // stateDetail says what made a process's state.
-func stateDetail(p *netstate.Process) string {
+func (c *inquiry) stateDetail(p *netstate.Process) string {
 	switch {
+	case p.State == netstate.Stopped && c.system.facts().stopped != "":
+		return "all threads " + c.system.facts().stopped
 	case p.State == netstate.Stopped && p.StopSignal != "":
 		return fmt.Sprintf("job control (%s)", p.StopSignal)
 	case p.State == netstate.Stopped:

@@ -59,14 +59,6 @@ func listenerCases() []*reportCase {
 			snapshot: NewSnapshot().
 				UDP("0.0.0.0:5353", "", OwnedBy(600), OfUser(110), Sharing(true, false)).
 				Process(600, "avahi-daemon", Orphan, RunBy(110, "avahi"))},
-		{name: "listener-proxy", question: port(5188), answer: inUse, causes: causes("listener"),
-			snapshot: NewSnapshot().ByRoot().
-				TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(600), OfUser(0), Sharing(true, false)).
-				Process(600, "/usr/bin/docker-proxy -proto tcp -host-port 5188", RunBy(0, "root"), Service("docker.service"))},
-		{name: "listener-init", question: port(5188), answer: inUse, causes: causes("listener"),
-			snapshot: NewSnapshot().ByRoot().
-				TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(1), OfUser(0), Sharing(true, false)).
-				Process(1, "/sbin/init", RunBy(0, "root"), func(p *netstate.Process) { p.PPID, p.ParentName, p.Ancestors = 0, "", nil })},
 		{name: "bound", question: port(5188), answer: inUse, causes: causes("bound"),
 			snapshot: NewSnapshot().
 				TCP("BOUND", "0.0.0.0:5188", "", OwnedBy(4211), Sharing(false, false)).
@@ -77,6 +69,53 @@ func listenerCases() []*reportCase {
 		{name: "bound-lookalike", question: port(5188), answer: inUse, causes: causes("listener"), snapshot: server()},
 		// Refused, and nothing hides a socket that is bound.
 		{name: "unexplained", question: port(5188), answer: inUse, snapshot: NewSnapshot()},
+	}
+}
+
+// keeperCases are about programs that hold a port for somebody else.
+func keeperCases() []*reportCase {
+	first := func(command string) *Snapshot {
+		return NewSnapshot().ByRoot().
+			TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(1), OfUser(0), Sharing(true, false)).
+			Process(1, command, RunBy(0, "root"), func(p *netstate.Process) { p.PPID, p.ParentName, p.Ancestors = 0, "", nil })
+	}
+	byRoot := func(command string, facts ...ProcessFact) *Snapshot {
+		return NewSnapshot().ByRoot().
+			TCP("LISTEN", "0.0.0.0:5188", "", OwnedBy(600), OfUser(0), Sharing(true, false)).
+			Process(600, command, append(facts, RunBy(0, "root"))...)
+	}
+	resolved := NewSnapshot().ByRoot().
+		TCP("LISTEN", "127.0.0.53:53", "", OwnedBy(600), OfUser(102), Sharing(true, false)).
+		TCP("LISTEN", "127.0.0.54:53", "", OwnedBy(600), OfUser(102), Sharing(true, false)).
+		Process(600, "systemd-resolve", Service("systemd-resolved.service"), RunBy(102, "systemd-resolve"))
+	hidden := NewSnapshot().
+		UDP("127.0.0.53:53", "", Inode(91234), OfUser(102), InCgroup("/system.slice/systemd-resolved.service")).
+		Limit(netstate.LimitOwners, "the owner of socket 91234", "it belongs to systemd-resolve", 91234)
+	dns := diagnose.Question{Network: netstate.UDP, Port: 53, Typed: "53/udp"}
+	ssh := func(command string, facts ...ProcessFact) *Snapshot {
+		return NewSnapshot().
+			TCP("LISTEN", "127.0.0.1:5188", "", OwnedBy(700), Sharing(true, false)).
+			Process(700, command, facts...)
+	}
+	return []*reportCase{
+		{name: "container-proxy", question: port(5188), answer: inUse, causes: causes("container-proxy", "listener"),
+			snapshot: byRoot("/usr/bin/docker-proxy -proto tcp -host-port 5188", Service("docker.service"))},
+		{name: "container-proxy-lookalike", question: port(5188), answer: inUse, causes: causes("listener"), snapshot: byRoot("/usr/bin/docker-registry serve")},
+		{name: "socket-activation", question: port(5188), answer: inUse, causes: causes("socket-activation", "listener"), snapshot: first("/sbin/init")},
+		// The first process of a container is the server itself.
+		{name: "socket-activation-lookalike", question: port(5188), answer: inUse, causes: causes("listener"), snapshot: first("node server.js")},
+		{name: "forwarding", question: port(5188), answer: inUse, causes: causes("forwarding", "listener", "wildcard-overlap"),
+			snapshot: ssh("ssh -N -L 5188:db:5432 gateway", OnTerminal("pts/1", 4100))},
+		{name: "forwarding-remote", question: address("127.0.0.1", 5188), answer: inUse, causes: causes("forwarding", "listener"),
+			snapshot: ssh("sshd", func(p *netstate.Process) { p.Command = []string{"sshd: alice@notty"} })},
+		// The server of ssh itself.
+		{name: "forwarding-lookalike", question: address("127.0.0.1", 5188), answer: inUse, causes: causes("listener"), snapshot: ssh("/usr/sbin/sshd -D -p 5188")},
+		{name: "system-service", question: port(53), answer: inUse, causes: causes("system-service", "listener", "wildcard-overlap"), snapshot: resolved},
+		{name: "system-service-hidden", question: dns, answer: refuses("EACCES"), causes: causes("privileged-port", "system-service", "wildcard-overlap"), snapshot: hidden},
+		{name: "system-service-lookalike", question: address("127.0.0.1", 53), answer: inUse, causes: causes("listener"),
+			snapshot: NewSnapshot().ByRoot().
+				TCP("LISTEN", "127.0.0.1:53", "", OwnedBy(600), OfUser(0), Sharing(true, false)).
+				Process(600, "dnsmasq --conf-file", RunBy(0, "root"))},
 	}
 }
 

@@ -22,9 +22,12 @@ type holder struct {
 // lead is the process that stands for all.
 func (h *holder) lead() *netstate.Process { return h.heads[0] }
 
+// everyone are all its processes.
+func (h *holder) everyone() []*netstate.Process { return slices.Concat(h.heads, h.workers) }
+
 func (h *holder) pids() []int {
 	var pids []int
-	for _, p := range slices.Concat(h.heads, h.workers) {
+	for _, p := range h.everyone() {
 		pids = append(pids, p.PID)
 	}
 	slices.Sort(pids)
@@ -133,14 +136,31 @@ func processLabel(name string, command []string) string {
 	const short = 24
 	if len(command) > 0 {
 		typed := command[0]
+		if isWindowsPath(typed) {
+			typed = ProgramName(typed) // few people type it with its folder
+		}
 		if typed != "" && len(typed) <= short && !strings.ContainsAny(typed, " \t") {
 			return Printable(typed)
 		}
 	}
 	if name == "" && len(command) > 0 {
-		name = path.Base(command[0])
+		name = ProgramName(command[0])
 	}
 	return Printable(cmp.Or(name, "a process"))
+}
+
+// ProgramName is the last part of a program's path, which may be one of
+// Windows.
+func ProgramName(program string) string {
+	if isWindowsPath(program) {
+		return program[strings.LastIndexAny(program, `\/`)+1:]
+	}
+	return path.Base(program)
+}
+
+// isWindowsPath tells whether a path begins with a drive or with a server.
+func isWindowsPath(name string) bool {
+	return strings.HasPrefix(name, `\\`) || len(name) > 2 && name[1] == ':' && (name[2] == '\\' || name[2] == '/')
 }
 
 func labelOf(p *netstate.Process) string { return processLabel(p.Name, p.Command) }

@@ -16,22 +16,23 @@ var stopped = Kind{
 fg or bg. SIGSTOP does the same from outside, SIGTTIN and SIGTTOU do it to a
 background job that wants its terminal. A stopped process keeps every socket,
 and the kernel goes on answering for it: clients connect and then wait for
-ever. It does not act on SIGTERM until it is continued (SIGCONT).`,
+ever. It does not act on SIGTERM until it is continued (SIGCONT). Windows has no
+such signals; a process whose threads are all suspended is the same there.`,
 	find: findStopped,
 }
 
 func findStopped(c *inquiry) []finding {
 	var findings []finding
 	for _, h := range c.suspended(netstate.Stopped) {
-		how := howStopped(h.lead())
+		how := c.howStopped(h.lead())
 		findings = append(findings, finding{
 			title: fmt.Sprintf("%s %s %s", h.name(), h.verb("is", "are"), how),
-			detail: sentences(fmt.Sprintf("A stopped process is suspended, not ended%s.", c.stopFacts(h.lead())),
+			detail: sentences(c.system.facts().stoppedMeans+c.stopFacts(h.lead())+".",
 				c.suspensionFacts(h)),
 			summary:  fmt.Sprintf("%s is taken: %s, %s, still %s it", c.label(), h.name(), how, h.verb("holds", "hold")),
 			rows:     h.rows,
 			pids:     h.pids(),
-			remedies: c.resume(h),
+			remedies: c.system.resume(c, h),
 		})
 	}
 	return findings
@@ -42,8 +43,10 @@ func (c *inquiry) suspended(state netstate.ProcessState) []*holder {
 	return c.holders(func(_ row, _ netstate.Owner, p *netstate.Process) bool { return p.State == state })
 }
 
-func howStopped(p *netstate.Process) string {
+func (c *inquiry) howStopped(p *netstate.Process) string {
 	switch {
+	case c.system.facts().stopped != "":
+		return c.system.facts().stopped
 	case p.StopSignal == "SIGTTIN" || p.StopSignal == "SIGTTOU":
 		return "stopped because it wanted its terminal from the background"
 	case p.StopSignal != "" && p.StopSignal != "SIGTSTP":
@@ -87,42 +90,6 @@ func (c *inquiry) suspensionFacts(h *holder) string {
 	return text + "."
 }
 
-// resume are the remedies for a stopped job, which acts on SIGTERM only once
-// it is continued.
-func (c *inquiry) resume(h *holder) []Remedy {
-	p := h.lead()
-	everyone := slices.Concat(h.heads, h.workers)
-	needs := rootNeeds(slices.ContainsFunc(everyone, c.isForeign))
-	var remedies []Remedy
-	if p.Shell != nil {
-		remedies = append(remedies, Remedy{
-			ID:       "resume",
-			Title:    "Go on with it, then end it with Ctrl+C",
-			Commands: []string{"fg"},
-			Where:    "the terminal " + Printable(p.TTY),
-			Effect:   "continues the job in the foreground of its shell",
-		})
-	} else {
-		remedies = append(remedies, Remedy{
-			ID:       "continue",
-			Title:    "Let it go on",
-			Commands: []string{c.signal("CONT", everyone)},
-			Effect:   "continues it; it still has its sockets",
-			Needs:    needs,
-		})
-	}
-	if !c.mayEnd(h) {
-		return remedies
-	}
-	return append(remedies, Remedy{
-		ID:       "end-stopped",
-		Title:    "End it from here (TERM acts only once it is continued)",
-		Commands: []string{c.signal("TERM", h.heads) + " && " + c.signal("CONT", everyone)},
-		Effect:   "asks it to end and lets it run so that it can",
-		Needs:    needs,
-	}, c.kill(h, everyone))
-}
-
 var traced = Kind{
 	ID:    "traced",
 	Title: "A debugger holds its process at a stop",
@@ -146,7 +113,7 @@ func findTraced(c *inquiry) []finding {
 			Effect: "the process runs again and can be ended as usual",
 		}}
 		if c.mayEnd(h) {
-			remedies = append(remedies, c.kill(h, slices.Concat(h.heads, h.workers)))
+			remedies = append(remedies, c.system.kill(c, h, h.everyone()))
 		}
 		findings = append(findings, finding{
 			title: fmt.Sprintf("%s %s stopped by a debugger", h.name(), h.verb("is", "are")),
@@ -210,7 +177,7 @@ func frozenWith(p *netstate.Process) string {
 // freezer.state; Linux, Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst
 // and cgroup-v2.rst).
 func (c *inquiry) thaw(p *netstate.Process) []Remedy {
-	thaw := Remedy{ID: "thaw", Title: "Thaw the control group", Effect: "its processes run again and keep their sockets", Needs: []string{"root"}}
+	thaw := Remedy{ID: "thaw", Title: "Thaw the control group", Effect: "its processes run again and keep their sockets", Needs: c.needs(true)}
 	switch runtime := runtimeOf(p); {
 	case runtime == "docker" || runtime == "podman":
 		thaw.Title = "Let the container go on"

@@ -16,7 +16,8 @@ var inherited = Kind{
 close-on-exec. The child usually does not know that it has it. When the parent
 ends the port stays taken, by a program that never opened it: sleep, ssh, a
 media player. End that program; and in the one that opened the socket set
-SOCK_CLOEXEC (or FD_CLOEXEC), which most languages do by default today.`,
+SOCK_CLOEXEC (or FD_CLOEXEC), which most languages do by default today. On
+Windows the same happens with handles that can be inherited.`,
 	find: findInherited,
 }
 
@@ -49,14 +50,76 @@ func findInherited(c *inquiry) []finding {
 			rows:      h.rows,
 			pids:      h.pids(),
 			certainty: how.certainty,
-			remedies: append(c.end(h), Remedy{
-				ID:     "close-on-exec",
-				Title:  "So that it never happens again, let the server open its sockets close-on-exec (SOCK_CLOEXEC, or FD_CLOEXEC before it starts another program)",
-				Effect: "programs that it starts no longer get its sockets",
-			}),
+			remedies:  append(c.end(h), c.avoidInheritance()),
 		})
 	}
-	return findings
+	return append(findings, c.findHeirs()...)
+}
+
+// findHeirs are the processes that a program started which is gone, where the
+// system names that as the owner of a socket that is still there. That they
+// have inherited it can't be seen.
+func (c *inquiry) findHeirs() []finding {
+	var findings []finding
+	for i, r := range c.rows {
+		heirs := c.heirs(r)
+		if !r.blocks || len(heirs) == 0 {
+			continue
+		}
+		h := &holder{heads: heirs, rows: []int{i}}
+		findings = append(findings, finding{
+			title: fmt.Sprintf("%s inherited the socket", h.name()),
+			detail: fmt.Sprintf("The system says that pid %d has the socket on %s, and no such process runs any more. %s started by it and still %s: most likely %s inherited the socket.",
+				r.LastPID, c.places(h.rows), h.name()+h.verb(" was", " were"), h.verb("runs", "run"), h.verb("it has", "they have")),
+			summary:   fmt.Sprintf("%s is taken: %s most likely inherited it from pid %d, which is gone", c.label(), h.name(), r.LastPID),
+			rows:      h.rows,
+			pids:      h.pids(),
+			certainty: Likely,
+			remedies:  append(c.end(h), c.avoidInheritance()),
+		})
+	}
+	return merged(findings)
+}
+
+// merged joins findings that are about the same processes.
+func merged(findings []finding) []finding {
+	var kept []finding
+	for _, f := range findings {
+		i := slices.IndexFunc(kept, func(other finding) bool { return slices.Equal(other.pids, f.pids) })
+		if i < 0 {
+			kept = append(kept, f)
+			continue
+		}
+		kept[i].rows = append(kept[i].rows, f.rows...)
+	}
+	return kept
+}
+
+// heirs are the processes that the maker of a socket has started since it made
+// the socket, if it has ended and nobody else is known to have it.
+func (c *inquiry) heirs(r row) []*netstate.Process {
+	if len(r.Owners) > 0 || r.LastPID == 0 || c.processes[r.LastPID] != nil || r.leftover() {
+		return nil
+	}
+	var heirs []*netstate.Process
+	for _, p := range c.processes {
+		descends := p.PPID == r.LastPID || slices.Contains(p.Ancestors, r.LastPID)
+		// A pid is given to another process later, whose children are others.
+		before := !p.Started.IsZero() && p.Started.Before(r.Created)
+		if descends && !before {
+			heirs = append(heirs, p)
+		}
+	}
+	slices.SortFunc(heirs, func(a, b *netstate.Process) int { return cmp.Compare(a.PID, b.PID) })
+	return heirs
+}
+
+func (c *inquiry) avoidInheritance() Remedy {
+	return Remedy{
+		ID:     "close-on-exec",
+		Title:  "So that it never happens again, " + c.system.facts().notInherited,
+		Effect: "programs that it starts no longer get its sockets",
+	}
 }
 
 func (c *inquiry) heldSince(p *netstate.Process) string {

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"portdoc/netstate"
 )
@@ -37,15 +38,30 @@ func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {
 	switch kind {
 	case netstate.LimitOwners, netstate.LimitForeignOwners, netstate.LimitOptions, netstate.LimitProcess, netstate.LimitPath, netstate.LimitPolicy:
 		if c.snapshot.Host.Privileged || c.readerIsRoot() {
-			return "portdoc outside the container, as root"
+			return c.lookFurther(kind)
 		}
-		return "sudo portdoc why " + c.typed()
+		if kind == netstate.LimitOwners {
+			return c.placed(c.system.seeOwners(c))
+		}
+		return c.askPrivileged()
 	case netstate.LimitBound:
-		return "a real bind finds them (portdoc without --no-probe); Linux lists them since 6.8"
+		return "a real bind finds them (portdoc without --no-probe)" + c.system.facts().listsBound
 	case netstate.LimitSource:
 		return "portdoc outside the sandbox"
 	case netstate.LimitUnstable:
 		return "portdoc why " + c.typed() + ", once more"
+	}
+	return ""
+}
+
+// lookFurther is for a reader with all privileges who could not see something
+// all the same.
+func (c *inquiry) lookFurther(kind netstate.LimitKind) string {
+	if outside := c.system.facts().outsideAsRoot; outside != "" {
+		return "portdoc outside " + outside
+	}
+	if other := c.system.seeOwners(c); kind == netstate.LimitOwners && !strings.HasPrefix(other, "portdoc ") {
+		return other
 	}
 	return ""
 }
@@ -86,8 +102,8 @@ func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
 	switch {
 	case a.surprises():
 		return Limit{
-			What: "why %s gets " + said(a.observed),
-			Why:  fmt.Sprintf("by the rules it gets %s: trust the system's answer", said(a.prediction.Bind)),
+			What: "why %s gets " + c.said(a.observed),
+			Why:  fmt.Sprintf("by the rules it gets %s: trust the system's answer", c.said(a.prediction.Bind)),
 		}, true
 	case a.result() != ResultUnknown || a.sharing() != c.asked() && c.failure() != "EADDRINUSE":
 		return Limit{}, false
@@ -98,7 +114,7 @@ func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
 		return Limit{
 			What:   "what %s gets",
 			Why:    a.prediction.Missing + " could not be seen",
-			Remedy: "sudo portdoc why " + c.typed(),
+			Remedy: c.askPrivileged(),
 		}, true
 	case !c.mayBeTried(a.request):
 		return Limit{What: "what %s gets", Why: "to try it could take datagrams from a program that runs"}, true
@@ -111,9 +127,22 @@ func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
 }
 
 // said is a result for people.
-func said(result string) string {
+func (c *inquiry) said(result string) string {
 	if result == ResultOK {
 		return "through"
 	}
-	return result
+	return c.system.errno(result)
+}
+
+// askPrivileged is how to ask again with all privileges.
+func (c *inquiry) askPrivileged() string {
+	return c.placed(c.privileged("portdoc why " + c.typed()))
+}
+
+// placed says where to type a command that needs all privileges.
+func (c *inquiry) placed(command string) string {
+	if place := c.system.privilege().place; place != "" {
+		command += ", in " + place
+	}
+	return command
 }

@@ -30,7 +30,7 @@ func findListeners(c *inquiry) []finding {
 			summary:  fmt.Sprintf("%s is taken: %s %s", c.label(), h.name(), c.listens(h)),
 			rows:     c.belongings(h),
 			pids:     h.pids(),
-			remedies: append(c.end(h), c.keeperRemedies(h)...),
+			remedies: c.end(h),
 		})
 	}
 	return findings
@@ -87,40 +87,6 @@ func (c *inquiry) optionFacts() string {
 
 func isFailure(outcome string) bool { return outcome != ResultOK && outcome != ResultUnknown }
 
-// keeperRemedies are for programs that hold a socket for somebody else and
-// must not be ended: the system's first process for a service that it will
-// start, a container runtime's proxy for a container.
-func (c *inquiry) keeperRemedies(h *holder) []Remedy {
-	switch runtime := proxied(h.lead()); {
-	case h.lead().PID == 1 && c.snapshot.Host.OS == "linux":
-		return []Remedy{{
-			ID:       "find-socket-unit",
-			Title:    "See which unit the service manager holds the socket for, and stop that one",
-			Commands: []string{"systemctl list-sockets"},
-			Effect:   "lists the sockets of the service manager with their units",
-		}}
-	case runtime != "":
-		return []Remedy{{
-			ID:       "find-container",
-			Title:    "See which container publishes the port, and stop that one (ending the proxy would not free the port for " + runtime + ")",
-			Commands: []string{runtime + " ps"},
-			Effect:   "lists the running containers with their ports",
-		}}
-	}
-	return nil
-}
-
-// proxied is the container runtime whose proxy a process is, "" for none.
-func proxied(p *netstate.Process) string {
-	switch p.Name {
-	case "docker-proxy", "dockerd", "rootlesskit":
-		return "docker"
-	case "rootlessport":
-		return "podman"
-	}
-	return ""
-}
-
 // belongings are the blocking rows that go away with a listener: its own, its
 // connections, and those that wait to be accepted by it.
 func (c *inquiry) belongings(h *holder) []int {
@@ -154,8 +120,8 @@ var bound = Kind{
 	ID:    "bound",
 	Title: "A socket is bound to it and does not listen",
 	About: `A socket that has called bind and not listen has its port all the same. Most
-tools do not show it: it is in neither /proc/net/tcp nor the listings made
-from it. A server between bind and listen looks like this, and so does a
+tools do not show it: on Linux it is in neither /proc/net/tcp nor the listings
+made from it. A server between bind and listen looks like this, and so does a
 program that keeps a port in reserve, or that failed after bind and lives on.`,
 	find: findBound,
 }

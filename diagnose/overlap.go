@@ -15,7 +15,8 @@ var dualStack = Kind{
 IPV6_V6ONLY. On Linux it then excludes every IPv4 socket on the port, and the
 other way round. Go, Node and Java listen like that unless told otherwise, and
 a listing of IPv4 sockets does not show it. A program that opens both 0.0.0.0
-and [::] must set IPV6_V6ONLY on the second, or open [::] alone.`,
+and [::] must set IPV6_V6ONLY on the second, or open [::] alone. macOS and
+FreeBSD let the two wildcards live side by side; OpenBSD has no such sockets.`,
 	find: findDualStack,
 }
 
@@ -41,8 +42,8 @@ func findDualStack(c *inquiry) []finding {
 		say: func(taken overlap) finding {
 			return finding{
 				title: "[::] means the IPv4 addresses too, and IPv4 has the port",
-				detail: fmt.Sprintf("A socket on %s without IPV6_V6ONLY has every IPv4 address too, and %s is taken. No IPv6 address is.",
-					taken.asked, taken.holders),
+				detail: fmt.Sprintf("A socket on %s without IPV6_V6ONLY has every IPv4 address too, and %s %s taken. No IPv6 address is.",
+					taken.asked, taken.holders, taken.are),
 				remedies: []Remedy{{
 					ID:     "set-v6only",
 					Title:  "If the two are to run side by side, set IPV6_V6ONLY on the new socket",
@@ -59,11 +60,15 @@ var wildcardOverlap = Kind{
 	About: `The wildcard (0.0.0.0 or [::]) means every address of the machine. It can't be
 bound while another socket has one of them on the same port, and no single
 address can while a socket has the wildcard. Two sockets at different single
-addresses get on with each other.`,
+addresses get on with each other. On Windows so do the wildcard and a single
+address, if one user opens both.`,
 	find: findWildcardOverlap,
 }
 
 func findWildcardOverlap(c *inquiry) []finding {
+	if c.system.facts().addressesShare {
+		return nil // What keeps them apart is another cause.
+	}
 	return c.explain(explanation{
 		match: func(a attempt, r row) bool {
 			return sameFamily(a, r) && a.request.Address.IsUnspecified() && !r.address().IsUnspecified()
@@ -71,8 +76,8 @@ func findWildcardOverlap(c *inquiry) []finding {
 		say: func(taken overlap) finding {
 			return finding{
 				title: fmt.Sprintf("%s means every address, and one of them is taken", taken.asked),
-				detail: fmt.Sprintf("%s means every address of this machine, and %s is taken: the two exclude each other. A single other address can still be bound.",
-					taken.asked, taken.holders),
+				detail: fmt.Sprintf("%s means every address of this machine, and %s %s taken: the two exclude each other. A single other address can still be bound.",
+					taken.asked, taken.holders, taken.are),
 				remedies: []Remedy{{
 					ID:     "choose-address",
 					Title:  "If the two are to run side by side, bind a single other address instead of the wildcard",
@@ -104,7 +109,7 @@ type explanation struct {
 }
 
 // overlap is what an explanation speaks about: addresses in words.
-type overlap struct{ asked, holders string }
+type overlap struct{ asked, holders, are string }
 
 // explain returns the first explanation that holds.
 func (c *inquiry) explain(explanations ...explanation) []finding {
@@ -145,7 +150,8 @@ func (c *inquiry) explainBy(e explanation) (finding, bool) {
 	for _, i := range rows {
 		holders = append(holders, Printable(c.rows[i].Local.String()))
 	}
-	f := e.say(overlap{list(addresses), few(slices.Compact(holders))})
+	holders = slices.Compact(holders)
+	f := e.say(overlap{list(addresses), few(holders), pick(len(holders), "is", "are")})
 	f.rows, f.certainty = rows, certainty
 	return f, true
 }
@@ -160,7 +166,7 @@ var reusePortMismatch = Kind{
 	About: `Several sockets can share an address, and its traffic, when every one of them
 sets SO_REUSEPORT before bind. On Linux they must also belong to one user: the
 one whose process called socket(2). One socket without the option, or of
-another user, is refused; root is no exception.`,
+another user, is refused; root is no exception. Windows has no such option.`,
 	find: findReusePortMismatch,
 }
 
@@ -171,7 +177,7 @@ func findReusePortMismatch(c *inquiry) []finding {
 	switch {
 	case c.failure() != "EADDRINUSE":
 		return nil
-	case len(foreign) > 0:
+	case len(foreign) > 0 && c.outcome(sharing{reusePort: true}) != ResultOK:
 		return []finding{c.foreignGroup(foreign)}
 	case c.asked().reusePort && len(lacking) > 0:
 		return []finding{{
@@ -182,16 +188,31 @@ func findReusePortMismatch(c *inquiry) []finding {
 	case !c.asked().reusePort && len(group) > 0:
 		return []finding{{
 			title:  "The sockets that are there share with SO_REUSEPORT, the new one does not",
-			detail: fmt.Sprintf("The address is shared on purpose: %s on %s has SO_REUSEPORT. A new socket of the same user may join if it sets that too, and then gets a part of the traffic.", c.ownersOf(c.rows[group[0]]), c.places(group)),
+			detail: fmt.Sprintf("The address is shared on purpose: %s on %s has SO_REUSEPORT. A new socket%s may join if it sets that too%s.", c.ownersOf(c.rows[group[0]]), c.places(group), c.groupFacts(" of the same user"), c.groupFacts(", and then gets a part of the traffic")),
 			rows:   group,
 			remedies: []Remedy{{
 				ID:     "set-reuseport",
 				Title:  "If the new program is to share the traffic, set SO_REUSEPORT on its socket before bind",
-				Effect: "connections are spread over all programs of the group",
+				Effect: c.groupEffect(),
 			}},
 		}}
 	}
 	return nil
+}
+
+func (c *inquiry) groupEffect() string {
+	if c.system.facts().groups {
+		return "connections are spread over all programs of the group"
+	}
+	return "both programs have the port; which of them gets a connection is the system's choice"
+}
+
+// groupFacts is a text that is true where a group shares its traffic.
+func (c *inquiry) groupFacts(text string) string {
+	if c.system.facts().groups {
+		return text
+	}
+	return ""
 }
 
 func (c *inquiry) isForeignSocket(r row) bool {
@@ -203,12 +224,12 @@ func (c *inquiry) foreignGroup(rows []int) finding {
 	whose := c.ofUser(c.rows[rows[0]])
 	return finding{
 		title:  "The sockets that are there share with SO_REUSEPORT, with one user only",
-		detail: fmt.Sprintf("The address on %s is shared with SO_REUSEPORT, and only by sockets%s. A socket of another user can't join, not even root's.", c.places(rows), whose),
+		detail: fmt.Sprintf("The address on %s is shared with SO_REUSEPORT, and only by sockets%s. A socket of another user can't join%s.", c.places(rows), whose, c.groupFacts(", not even root's")),
 		rows:   rows,
 		remedies: []Remedy{{
 			ID:     "same-user",
 			Title:  fmt.Sprintf("If the new program is to share the traffic, let a process%s open its socket, with SO_REUSEPORT", whose),
-			Effect: "connections are spread over all programs of the group",
+			Effect: c.groupEffect(),
 		}},
 	}
 }

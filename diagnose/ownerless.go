@@ -20,7 +20,8 @@ end: remove the device, stop the service, or give it another port.`,
 }
 
 func findKernel(c *inquiry) []finding {
-	holders := c.kernelHolders()
+	isQueue := func(k netstate.KernelHolder) bool { return k.Queue != nil } // system-service
+	holders := slices.DeleteFunc(c.kernelHolders(), isQueue)
 	rows := c.blocking(row.orphaned)
 	if len(holders) == 0 || c.failure() != "EADDRINUSE" || len(rows) == 0 && len(c.blocking(row.holds)) > 0 {
 		return nil
@@ -55,22 +56,23 @@ func (c *inquiry) kernelHolders() []netstate.KernelHolder {
 }
 
 func (c *inquiry) kernelRemedy(k netstate.KernelHolder) Remedy {
+	facts := c.system.facts()
 	switch {
-	case k.Device != "":
+	case k.Device != "" && facts.showDevice != "":
 		return Remedy{
 			ID:       "see-device",
 			Title:    fmt.Sprintf("Look at the network device %s; give it another port, or remove it if nobody needs it", Printable(k.Device)),
-			Commands: []string{"ip -d link show " + ShellQuote(k.Device)},
+			Commands: []string{fmt.Sprintf(facts.showDevice, c.system.quote(k.Device))},
 			Effect:   "shows what kind of device it is and its settings",
 		}
-	case k.Kind == "nfsd":
+	case k.Kind == "nfsd" && facts.stopNFS != "":
 		return Remedy{
 			ID:       "stop-unit",
 			Title:    "Stop the NFS server",
-			Commands: []string{c.asRoot("systemctl stop nfs-server")},
+			Commands: []string{c.privileged(facts.stopNFS)},
 			Effect:   "clients lose what they have mounted from here",
 			Risk:     LosesWork,
-			Needs:    []string{"root"},
+			Needs:    c.needs(true),
 		}
 	}
 	return Remedy{ID: "move-kernel-port", Title: fmt.Sprintf("Give %s another port, or stop it", Printable(k.Name))}
@@ -81,7 +83,8 @@ var noProcess = Kind{
 	Title: "No process has it open",
 	About: `A socket can be alive without any process that has it open: it is on its way
 between two processes through a unix socket, an io_uring still refers to it,
-or the kernel made it for itself. It is certain only where every process could
+or the kernel made it for itself. On Windows the program that made it has ended,
+and another one has inherited it. It is certain only where every process could
 be looked at, and likely where those that could not are in other network
 namespaces.`,
 	find: findNoProcess,
@@ -90,29 +93,44 @@ namespaces.`,
 func findNoProcess(c *inquiry) []finding {
 	rows := c.blocking(func(r row) bool {
 		lost := r.queued() && !c.coveredBy(r, nil)
-		return (r.orphaned() || lost) && !c.mayHideOwner(r)
+		return (r.orphaned() || lost) && !c.isExplained(r) && !c.mayHideOwner(r)
 	})
 	if len(rows) == 0 || len(c.kernelHolders()) > 0 {
 		return nil
 	}
 	looked, certainty := "Every process could be looked at, and none", Certain
 	if slices.ContainsFunc(rows, func(i int) bool { return c.foreign[c.rows[i].Inode] }) {
-		looked, certainty = "No process of this network namespace", Likely
+		looked, certainty = "No process of this "+c.system.facts().unixScope, Likely
+	}
+	remedy := Remedy{
+		ID:       "look-again",
+		Title:    "Look again: a socket on its way arrives in a moment",
+		Commands: []string{"portdoc why " + c.typed()},
+		Effect:   "shows the process that has it then",
+	}
+	if pid := c.rows[rows[0]].LastPID; pid != 0 && c.processes[pid] == nil {
+		looked, certainty = fmt.Sprintf("The process that made it (pid %d) has ended, and no other that can be seen", pid), Likely
+		remedy = Remedy{
+			ID:     "end-descendants",
+			Title:  fmt.Sprintf("End the programs that pid %d had started, if any of them still runs; a restart of the system frees the port for certain", pid),
+			Effect: "nobody has the socket any more",
+		}
 	}
 	return []finding{{
-		title: "No process has it open",
-		detail: fmt.Sprintf("%s has the socket on %s open. It may be on its way from one process to another (passed over a unix socket), "+
-			"be held by an io_uring, or belong to the kernel.", looked, c.places(rows)),
+		title:     "No process has it open",
+		detail:    fmt.Sprintf("%s has the socket on %s open. %s", looked, c.places(rows), c.system.facts().unowned),
 		summary:   fmt.Sprintf("%s is taken by a socket that no process has open", c.label()),
 		rows:      rows,
 		certainty: certainty,
-		remedies: []Remedy{{
-			ID:       "look-again",
-			Title:    "Look again: a socket on its way arrives in a moment",
-			Commands: []string{"portdoc why " + c.typed()},
-			Effect:   "shows the process that has it then",
-		}},
+		remedies:  []Remedy{remedy},
 	}}
+}
+
+// isExplained tells whether it is known what has a socket, though not which
+// process.
+func (c *inquiry) isExplained(r row) bool {
+	service := func(s systemService) bool { return c.isServedBy(r, s) }
+	return len(c.heirs(r)) > 0 || len(c.rulesFor(r)) > 0 || slices.ContainsFunc(systemServices(), service)
 }
 
 var hiddenOwner = Kind{
@@ -133,7 +151,7 @@ func (c *inquiry) mayHideOwner(r row) bool {
 }
 
 func findHiddenOwner(c *inquiry) []finding {
-	rows := c.blocking(func(r row) bool { return r.orphaned() && c.mayHideOwner(r) })
+	rows := c.blocking(func(r row) bool { return r.orphaned() && c.mayHideOwner(r) && !c.isExplained(r) })
 	if len(rows) == 0 || len(c.kernelHolders()) > 0 {
 		return nil
 	}
@@ -149,7 +167,10 @@ func findHiddenOwner(c *inquiry) []finding {
 	}
 	if unit != nil {
 		f.detail += fmt.Sprintf(" It was made in the service %s.", Printable(unit.Unit))
-		f.remedies = append(f.remedies, c.stopUnit(unit))
+		f.remedies = append(f.remedies, c.system.services().stop(c, unit))
+	}
+	if p := c.processes[first.LastPID]; p != nil {
+		f.detail += fmt.Sprintf(" The last that used it is %s (pid %d).", labelOf(p), p.PID)
 	}
 	f.remedies = append(f.remedies, c.lookAsRoot())
 	return []finding{f}
@@ -166,19 +187,19 @@ func (c *inquiry) ofUser(r row) string {
 }
 
 func (c *inquiry) lookAsRoot() Remedy {
-	if c.readerIsRoot() {
+	if c.readerIsRoot() && c.system.facts().outside != "" {
 		return Remedy{
 			ID:     "look-from-outside",
-			Title:  "Look from outside this container, as root of the machine",
+			Title:  fmt.Sprintf("Look from outside %s", c.system.facts().outside),
 			Effect: "shows who has it and what to do",
 		}
 	}
 	return Remedy{
 		ID:       "look-as-root",
 		Title:    "See the process",
-		Commands: []string{"sudo portdoc why " + c.typed()},
+		Commands: []string{c.system.seeOwners(c)},
 		Effect:   "shows who has it and what to do",
-		Needs:    []string{"root"},
+		Needs:    c.needs(true),
 	}
 }
 

@@ -14,14 +14,15 @@ var privilegedPort = Kind{
 	About: `Ports below 1024 (on Linux: below net.ipv4.ip_unprivileged_port_start) may be
 bound only by root, or by a program that has the capability
 CAP_NET_BIND_SERVICE. The port may well be free; the kernel does not get as far
-as to look.`,
+as to look. macOS permits the wildcards to everybody, and Windows has no such
+ports.`,
 	find: findPrivilegedPort,
 }
 
 func findPrivilegedPort(c *inquiry) []finding {
 	policy := c.snapshot.Policy
 	start := policy.UnprivilegedPortStart
-	if c.failure() != "EACCES" || isTrue(policy.BindPrivileged) || c.question.Network == netstate.Unix ||
+	if c.failure() != "EACCES" || c.system.facts().privilegedPorts == "" || isTrue(policy.BindPrivileged) || c.question.Network == netstate.Unix ||
 		start != nil && int(c.question.Port) >= *start {
 		return nil
 	}
@@ -35,7 +36,7 @@ func findPrivilegedPort(c *inquiry) []finding {
 	}
 	return []finding{{
 		title:     fmt.Sprintf("%s may not bind a port below %d", who, limit),
-		detail:    fmt.Sprintf("Ports below %d are for root and for programs that have the right to bind them. The system refuses before it looks whether the port is free.", limit),
+		detail:    fmt.Sprintf(c.system.facts().privilegedPorts+" The system refuses before it looks whether the port is free.", limit),
 		summary:   fmt.Sprintf("%s is a privileged port: %s may not bind below %d", c.label(), who, limit),
 		certainty: certainty,
 		remedies:  c.bindPrivileged(limit),
@@ -43,26 +44,11 @@ func findPrivilegedPort(c *inquiry) []finding {
 }
 
 func (c *inquiry) bindPrivileged(limit int) []Remedy {
-	remedies := []Remedy{{
+	return append([]Remedy{{
 		ID:     "choose-port",
 		Title:  fmt.Sprintf("Use a port from %d on, and let a proxy or a firewall rule forward to it", limit),
 		Effect: "needs no privilege",
-	}}
-	if c.snapshot.Host.OS != "linux" {
-		return remedies
-	}
-	return append(remedies, Remedy{
-		ID:     "grant-capability",
-		Title:  "Give the program the right: AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit, or setcap cap_net_bind_service=+ep on its executable",
-		Effect: "this program may bind every port, and nothing else that root may",
-		Needs:  []string{"root"},
-	}, Remedy{
-		ID:       "lower-limit",
-		Title:    "Or lower the limit for everybody on this machine",
-		Commands: []string{c.asRoot(fmt.Sprintf("sysctl -w net.ipv4.ip_unprivileged_port_start=%d", c.question.Port))},
-		Effect:   "lasts until the next boot",
-		Needs:    []string{"root"},
-	})
+	}}, c.system.bindPrivileged(c)...)
 }
 
 var addressNotLocal = Kind{
@@ -94,14 +80,12 @@ func findAddressNotLocal(c *inquiry) []finding {
 		Title:  fmt.Sprintf("Bind one of this machine's addresses, or %s for all of them", wildcard),
 		Effect: "the bind no longer depends on that address",
 	}}
-	if c.snapshot.Host.OS == "linux" {
-		remedies = append(remedies, Remedy{
-			ID:       "see-addresses",
-			Title:    "See which interface has which address",
-			Commands: []string{"ip address"},
-			Effect:   "a service that starts before its interface is up must wait for it",
-		})
-	}
+	remedies = append(remedies, Remedy{
+		ID:       "see-addresses",
+		Title:    "See which interface has which address",
+		Commands: []string{c.system.facts().showAddresses},
+		Effect:   "a service that starts before its interface is up must wait for it",
+	})
 	return []finding{{
 		title:    Printable(asked.String()) + " is not an address of this machine",
 		detail:   detail,
@@ -129,7 +113,7 @@ var familyUnavailable = Kind{
 	About: `Where IPv6 is switched off, in the kernel or for all interfaces, an IPv6 address
 can't be bound: a socket can't be made (EAFNOSUPPORT), or no interface has the
 address (EADDRNOTAVAIL). Containers often have no IPv6 at all. Programs that
-ask for localhost may get ::1 from /etc/hosts all the same.`,
+ask for localhost may get ::1 from the hosts file all the same.`,
 	find: findFamilyUnavailable,
 }
 
@@ -171,7 +155,7 @@ func findFamilyUnavailable(c *inquiry) []finding {
 		remedies: []Remedy{{
 			ID:     "choose-family",
 			Title:  title,
-			Effect: "if the program asked for a name such as localhost, /etc/hosts says which address it gets",
+			Effect: "if the program asked for a name such as localhost, " + c.system.facts().hostsFile + " says which address it gets",
 		}},
 	}}
 }
@@ -216,18 +200,8 @@ func (c *inquiry) freeEphemeral() []Remedy {
 		Effect: "ports are no longer used up",
 	}}
 	lent := c.snapshot.Policy.EphemeralPorts
-	if c.snapshot.Host.OS != "linux" || lent == nil {
+	if lent == nil {
 		return remedies
 	}
-	const low, high = 16384, 60999
-	if lent.First <= low && lent.Last >= high {
-		return remedies
-	}
-	return append(remedies, Remedy{
-		ID:       "widen-range",
-		Title:    "Widen the range",
-		Commands: []string{c.asRoot(fmt.Sprintf(`sysctl -w net.ipv4.ip_local_port_range="%d %d"`, min(low, lent.First), max(high, lent.Last)))},
-		Effect:   "lasts until the next boot; servers on ports in the wider range may then find them taken",
-		Needs:    []string{"root"},
-	})
+	return append(remedies, c.system.widenRange(c, *lent)...)
 }

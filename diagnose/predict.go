@@ -58,7 +58,7 @@ func predict(s *netstate.Snapshot, request netstate.BindRequest) Prediction {
 	case "windows":
 		return predictWindows(s, request)
 	}
-	return Prediction{Bind: ResultUnknown, Missing: "the bind rules of " + s.Host.OS}
+	return Prediction{Bind: ResultUnknown, Missing: "how " + s.Host.OS + " compares sockets"}
 }
 
 // unseen says which sockets of the port may be there and not in the snapshot,

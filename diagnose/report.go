@@ -121,7 +121,7 @@ type Remedy struct {
 	Where  string `json:"where"`
 	Effect string `json:"effect"`
 	Risk   Risk   `json:"risk"`
-	// Needs are privileges: "root", ...
+	// Needs are privileges: "root", on Windows "administrator", ...
 	Needs []string `json:"needs"`
 }
 
@@ -146,6 +146,9 @@ type Socket struct {
 	User    *string `json:"user"`
 	Inode   uint64  `json:"inode"`
 	PIDs    []int   `json:"pids"`
+	// LastPID is a process that the system names beside a socket of which
+	// no holder is known: the last that used it, or one that has ended.
+	LastPID *int `json:"last_pid,omitempty"`
 	// Blocks tells whether a bind that was asked for fails because of it.
 	Blocks  bool    `json:"blocks"`
 	Timer   *Timer  `json:"timer"`
@@ -186,8 +189,10 @@ type Process struct {
 	SID         int         `json:"sid"`
 	Shell       *ProcessRef `json:"shell"`
 	Tracer      *ProcessRef `json:"tracer"`
-	Unit        *string     `json:"unit"`
-	Container   *string     `json:"container"`
+	// Unit is the service that it belongs to, as the system's service
+	// manager calls it, or several.
+	Unit      *string `json:"unit"`
+	Container *string `json:"container"`
 }
 
 // ProcessRef names a process.

@@ -85,7 +85,7 @@ func (r row) holds() bool { return r.receives() || r.State == netstate.StateBoun
 // queued tells whether it waits in a listener's accept queue, where it has no
 // inode yet.
 func (r row) queued() bool {
-	return r.Inode == 0 && r.Network == netstate.TCP &&
+	return r.Inode == 0 && len(r.Owners) == 0 && r.Network == netstate.TCP &&
 		(r.State == netstate.StateEstablished || r.State == netstate.StateCloseWait)
 }
 
@@ -93,7 +93,7 @@ func (r row) queued() bool {
 func (r row) leftover() bool {
 	switch r.State {
 	case netstate.StateFinWait1, netstate.StateFinWait2, netstate.StateClosing, netstate.StateLastAck, netstate.StateTimeWait:
-		return r.Inode == 0
+		return r.Inode == 0 && len(r.Owners) == 0
 	}
 	return false
 }

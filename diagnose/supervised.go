@@ -12,20 +12,23 @@ import (
 var supervised = Kind{
 	ID:    "supervised",
 	Title: "A service manager or container runtime looks after its process",
-	About: `A process that systemd or a container runtime started is theirs to end: they may
-start it again at once when somebody kills it. Stop the service or the
-container instead; disable it too if it should stay away after a reboot.`,
+	About: `A process that a service manager (systemd, launchd, rc scripts, the services of
+Windows) or a container runtime started is theirs to end: most start it again at
+once when somebody kills it. Stop the service or the container instead; disable
+it too if it should stay away after a reboot.`,
 	find: findSupervised,
 }
 
 func findSupervised(c *inquiry) []finding {
-	holders := c.holders(func(_ row, _ netstate.Owner, p *netstate.Process) bool { return isSupervised(p) })
+	holders := c.holders(func(r row, _ netstate.Owner, p *netstate.Process) bool {
+		return c.isSupervised(p) && c.forwardOf(r, p) == nil && !c.isSystemService(r, p)
+	})
 	var findings []finding
 	for _, h := range holders {
-		p := h.lead()
+		p := c.withService(h)
 		findings = append(findings, finding{
 			title:  fmt.Sprintf("%s %s run by %s", h.name(), h.verb("is", "are"), supervisor(p)),
-			detail: fmt.Sprintf("%s %s to %s, which may start it again when it is killed.", h.name(), h.verb("belongs", "belong"), supervisor(p)),
+			detail: sentences(fmt.Sprintf("%s %s to %s, which %s.", h.name(), h.verb("belongs", "belong"), supervisor(p), c.supervisorDoes(p)), housemates(p)),
 			summary: fmt.Sprintf("%s is taken: %s of %s %s it",
 				c.label(), h.name(), supervisor(p), h.verb("has", "have")),
 			rows:      h.rows,
@@ -37,32 +40,52 @@ func findSupervised(c *inquiry) []finding {
 	return findings
 }
 
-// hosts are services that run other people's programs: what is in their
-// control group is not what they look after.
-var hosts = []string{
-	"ssh.service", "sshd.service", "cron.service", "crond.service", "atd.service",
-	"getty.target", "docker.service", "containerd.service", "podman.service",
-}
-
 // isSupervised tells whether a service manager or container runtime started
 // the process, so that it is theirs to end. What a person started from a
 // terminal is not, whatever its control group.
-func isSupervised(p *netstate.Process) bool {
-	if p.Container != "" {
-		return true
-	}
-	return isService(p.Unit) && p.TTY == ""
+func (c *inquiry) isSupervised(p *netstate.Process) bool {
+	return p.Container != "" || p.TTY == "" && c.system.services().looksAfter(p)
 }
 
-func isService(unit string) bool {
-	return strings.HasSuffix(unit, ".service") && !slices.Contains(hosts, unit) &&
-		!strings.HasPrefix(unit, "user@") && !strings.HasPrefix(unit, "getty@") && !strings.HasPrefix(unit, "serial-getty@")
+// withService is the holder's lead with the one service as its unit that has
+// the sockets, as far as that is known of several in one process.
+func (c *inquiry) withService(h *holder) *netstate.Process {
+	p := *h.lead()
+	for _, i := range h.rows {
+		if service := c.rows[i].Service; service != "" {
+			p.Unit = service
+		}
+	}
+	if p.Unit == "" && len(p.Services) == 1 {
+		p.Unit = p.Services[0]
+	}
+	return &p
+}
+
+// supervisorDoes says what becomes of a holder that is killed.
+func (c *inquiry) supervisorDoes(p *netstate.Process) string {
+	if p.Container != "" || c.system.services().restarts() {
+		return "may start it again when it is killed"
+	}
+	return "knows how to end it in order"
+}
+
+// housemates names the services that share a process.
+func housemates(p *netstate.Process) string {
+	if len(p.Services) < 2 {
+		return ""
+	}
+	if p.Unit == "" {
+		return "Which of them has the socket is not known."
+	}
+	others := slices.DeleteFunc(slices.Clone(p.Services), func(s string) bool { return s == p.Unit })
+	return fmt.Sprintf("Other services run in the same process (%s), so do not end that.", Printable(few(others)))
 }
 
 // supervision says how sure it is that the supervisor would start the process
 // again: it is for the one that it started itself.
 func supervision(p *netstate.Process) Certainty {
-	if p.Container != "" || p.PPID == 1 || p.ParentName == "systemd" {
+	if p.Container != "" || p.PPID == 1 || p.ParentName == "systemd" || strings.EqualFold(p.ParentName, "services.exe") {
 		return Certain
 	}
 	return Likely
@@ -74,6 +97,9 @@ func supervisor(p *netstate.Process) string {
 		return fmt.Sprintf("the %s container %s", cmp.Or(runtimeOf(p), "unknown"), shortID(p.Container))
 	case p.UserUnit:
 		return "the user service " + Printable(p.Unit)
+	}
+	if p.Unit == "" {
+		return "the services " + Printable(few(p.Services))
 	}
 	return "the service " + Printable(p.Unit)
 }
@@ -107,27 +133,5 @@ func (c *inquiry) stopSupervised(p *netstate.Process) []Remedy {
 			Effect:   "ends its processes and frees its ports",
 		}}
 	}
-	return []Remedy{c.stopUnit(p)}
-}
-
-func (c *inquiry) stopUnit(p *netstate.Process) Remedy {
-	return Remedy{
-		ID:       "stop-unit",
-		Title:    "Stop the service (it may come back after a kill)",
-		Commands: []string{c.systemctl("stop", p)},
-		Effect:   "ends its processes and does not start them again until the next boot",
-		Needs:    rootNeeds(!p.UserUnit || c.isForeign(p)),
-	}
-}
-
-// systemctl writes a command to the service manager that has the process.
-func (c *inquiry) systemctl(verb string, p *netstate.Process) string {
-	unit := ShellQuote(strings.TrimSuffix(p.Unit, ".service"))
-	switch {
-	case !p.UserUnit:
-		return c.asRoot(fmt.Sprintf("systemctl %s %s", verb, unit))
-	case c.isForeign(p) || c.readerIsRoot() && p.UID != nil && *p.UID != 0:
-		return c.asRoot(fmt.Sprintf("systemctl --user --machine=%s %s %s", ShellQuote(p.User+"@.host"), verb, unit))
-	}
-	return fmt.Sprintf("systemctl --user %s %s", verb, unit)
+	return []Remedy{c.system.services().stop(c, p)}
 }

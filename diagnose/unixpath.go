@@ -87,8 +87,8 @@ var unixListener = Kind{
 	Title: "A process listens on the unix socket",
 	About: `A unix socket that a program listens on is taken like a port. Removing its file
 does not end the program: it would go on without a name, and a second one
-would run beside it. An abstract name (@name) has no file; it belongs to the
-network namespace and ends with its program.`,
+would run beside it. An abstract name (@name, Linux only) has no file; it belongs
+to the network namespace and ends with its program.`,
 	find: findUnixListener,
 }
 
@@ -144,11 +144,11 @@ func (c *inquiry) unseenUnixListener() (finding, bool) {
 	}
 	return finding{
 		title:   "Something listens on it that is not listed here",
-		detail:  "A connection to the path finds a socket, and no socket of this network namespace has it: it belongs to another one, of a container for instance. " + c.unixNameFacts(),
-		summary: c.label() + " is taken: a program in another network namespace has it",
+		detail:  "A connection to the path finds a socket, and no socket of this " + c.system.facts().unixScope + " has it: it belongs to another one, of a container for instance. " + c.unixNameFacts(),
+		summary: c.label() + " is taken: a program in another " + c.system.facts().unixScope + " has it",
 		remedies: []Remedy{{
 			ID:     "look-in-container",
-			Title:  "Look in the container or network namespace that shares the directory",
+			Title:  "Look in the container or " + c.system.facts().unixScope + " that shares the directory",
 			Effect: "shows who has it and what to do",
 		}},
 	}, true
@@ -191,18 +191,17 @@ func findStaleSocketFile(c *inquiry) []finding {
 		remedies: []Remedy{{
 			ID:       "remove-file",
 			Title:    "Remove the file, then start the server again",
-			Commands: []string{c.fileCommand("rm --", file)},
+			Commands: []string{c.fileCommand(c.system.removeFile(file.Path), file)},
 			Effect:   "the name is free",
-			Needs:    rootNeeds(c.isForeignFile(file)),
+			Needs:    c.needs(c.isForeignFile(file)),
 		}},
 	}}
 }
 
 // fileCommand writes a command about a file, for root if it is another user's.
 func (c *inquiry) fileCommand(command string, file *netstate.Path) string {
-	command += " " + ShellQuote(file.Path)
 	if c.isForeignFile(file) {
-		return "sudo " + command
+		return c.privileged(command)
 	}
 	return command
 }
@@ -241,7 +240,7 @@ func findPathExists(c *inquiry) []finding {
 		remedies: []Remedy{{
 			ID:       "look-at-file",
 			Title:    "See what it is, and move it away or use another path",
-			Commands: []string{c.fileCommand("ls -ld --", file)},
+			Commands: []string{c.fileCommand(c.system.lookAtFile(file.Path), file)},
 			Effect:   "shows whose it is and from when",
 		}},
 	}}
@@ -271,12 +270,12 @@ func findPathUnusable(c *inquiry) []finding {
 		remedy = Remedy{
 			ID:       "make-directory",
 			Title:    "Make the directory (as the user who runs the server)",
-			Commands: []string{"mkdir -p -- " + ShellQuote(directory)},
+			Commands: []string{c.system.makeDirectory(directory)},
 			Effect:   "the socket can be made in it",
 		}
 	case "EACCES", "EPERM":
 		why = "this user may not write in " + Printable(directory)
-		remedy.Title = "Use a directory of this user's, or let the service manager make one (RuntimeDirectory= in systemd)"
+		remedy.Title = "Use a directory of this user's" + c.system.facts().makesDirectories
 	case "EROFS":
 		why = "the file system of " + Printable(directory) + " is read-only"
 	case "ENOTDIR":

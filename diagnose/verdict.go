@@ -21,7 +21,7 @@ func (c *inquiry) judge() Verdict {
 		return Unknown
 	}
 	for _, set := range c.optionSets() {
-		if c.outcome(set) == ResultOK {
+		if !set.exclusive && c.outcome(set) == ResultOK {
 			return Conditional
 		}
 	}
@@ -89,9 +89,9 @@ func (c *inquiry) typed() string {
 	q := c.question
 	switch {
 	case q.Typed != "":
-		return ShellQuote(q.Typed)
+		return c.system.quote(q.Typed)
 	case q.Network == netstate.Unix:
-		return ShellQuote(q.Path)
+		return c.system.quote(q.Path)
 	}
 	port := strconv.Itoa(int(q.Port))
 	switch {
@@ -103,7 +103,7 @@ func (c *inquiry) typed() string {
 	if q.Network == netstate.UDP {
 		port = "udp://" + port
 	}
-	return ShellQuote(port)
+	return c.system.quote(port)
 }
 
 // summary is the verdict in one sentence: the words of the cause to act on
@@ -126,11 +126,11 @@ func (c *inquiry) summary() string {
 	if c.failure() == "EADDRINUSE" {
 		return c.label() + " is taken, and nothing that can be seen has it"
 	}
-	return fmt.Sprintf("%s can't be bound: %s", c.label(), errnoWords(c.failure()))
+	return fmt.Sprintf("%s can't be bound: %s", c.label(), c.errnoWords(c.failure()))
 }
 
 // errnoWords says an error in plain words, with its name.
-func errnoWords(errno string) string {
+func (c *inquiry) errnoWords(errno string) string {
 	words := map[string]string{
 		"EACCES":        "the system does not permit it",
 		"EPERM":         "the system does not permit it",
@@ -138,9 +138,9 @@ func errnoWords(errno string) string {
 		"EADDRNOTAVAIL": "the address can't be used",
 	}[errno]
 	if words == "" {
-		return Printable(errno)
+		return Printable(c.system.errno(errno))
 	}
-	return words + " (" + errno + ")"
+	return words + " (" + c.system.errno(errno) + ")"
 }
 
 func (c *inquiry) freeSummary() string {
@@ -179,13 +179,17 @@ func (c *inquiry) notes() []string {
 			"it may look at another path: a relative one, another directory, a container",
 		}
 	}
-	notes := []string{"it may bind the port twice: a second listen, an include, an inherited PORT"}
-	if !c.question.Address.IsValid() && len(c.addresses()) == 2 {
+	var notes []string
+	if isFailure(c.outcome(sharing{exclusive: true})) {
+		notes = append(notes, "it may set SO_EXCLUSIVEADDRUSE, and that bind fails here because others have the port too")
+	}
+	notes = append(notes, "it may bind the port twice: a second listen, an include, an inherited PORT")
+	if c.system.facts().wildcardsExclude && !c.question.Address.IsValid() && len(c.addresses()) == 2 {
 		notes = append(notes, "it may bind 0.0.0.0 and [::]: on one port they exclude each other")
 	}
 	return append(notes,
 		"its last run may have been still closing (a reloader)",
-		"it may run in another network namespace or container",
+		c.system.facts().elsewhere,
 		"its own check of the port may be wrong",
 		"Watch it happen: portdoc run -- YOUR PROGRAM",
 	)
@@ -194,14 +198,15 @@ func (c *inquiry) notes() []string {
 // unexplainedNotes say what may be behind an error for which no cause was
 // found.
 func (c *inquiry) unexplainedNotes() []string {
-	switch {
+	notes := []string{}
+	switch facts := c.system.facts(); {
 	case len(c.findings) > 0:
 	case c.failure() == "EADDRINUSE":
-		return []string{"something may have had it only for a moment, a program that starts or ends: look again"}
+		notes = append(notes, "something may have had it only for a moment, a program that starts or ends: look again", facts.reserves)
 	case c.failure() == "EACCES" || c.failure() == "EPERM":
-		return []string{"a security module (SELinux, AppArmor) or a filter of the control group (BPF) may forbid it"}
+		notes = append(notes, facts.forbids)
 	}
-	return []string{}
+	return slices.DeleteFunc(notes, func(note string) bool { return note == "" })
 }
 
 // warnings are about a bind that succeeds and then shares its traffic.

@@ -10,6 +10,7 @@ import (
 type inquiry struct {
 	snapshot *netstate.Snapshot
 	question Question
+	system   system
 	rows     []row
 	// listening are the rows of listeners, unseen the inodes whose owners may
 	// be hidden, foreign those whose hidden owners would be in other network
@@ -40,7 +41,7 @@ func Why(s *netstate.Snapshot, q Question) *Report {
 }
 
 func newInquiry(s *netstate.Snapshot, q Question) *inquiry {
-	c := &inquiry{snapshot: s, question: q, rows: rowsOf(s, q)}
+	c := &inquiry{snapshot: s, question: q, system: systemOf(s.Host.OS), rows: rowsOf(s, q)}
 	if len(c.rows) == 0 {
 		return c // what follows is about rows
 	}
@@ -133,6 +134,9 @@ func (c *inquiry) remedies() []Remedy {
 	for _, f := range c.findings {
 		for _, r := range f.remedies {
 			r.Cause = f.id
+			if r.Where == "" && len(r.Needs) > 0 && !c.readerIsRoot() {
+				r.Where = c.system.privilege().place
+			}
 			if !slices.ContainsFunc(remedies, r.same) {
 				remedies = append(remedies, r.filled())
 			}
@@ -144,7 +148,7 @@ func (c *inquiry) remedies() []Remedy {
 
 func (r Remedy) same(other Remedy) bool {
 	return r.Where == other.Where && slices.Equal(r.Commands, other.Commands) &&
-		(len(r.Commands) > 0 || r.Title == other.Title)
+		(len(r.Commands) > 0 || r.Title == other.Title || r.ID == other.ID)
 }
 
 // filled has no nil slice, which JSON would write as null.

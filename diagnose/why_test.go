@@ -1,6 +1,7 @@
 package diagnose_test
 
 import (
+	stdcmp "cmp"
 	"encoding/json"
 	"fmt"
 	"go/parser"
@@ -56,6 +57,10 @@ func shuffle(s *netstate.Snapshot, r *rand.Rand) {
 	mix(r, s.Limits)
 	mix(r, s.Observed)
 	mix(r, s.Kernel)
+	mix(r, s.Forwards)
+	for _, ranges := range s.Policy.ExcludedPorts {
+		mix(r, ranges)
+	}
 	mix(r, s.Policy.Addresses)
 	mix(r, s.Policy.ReservedPorts)
 	for _, socket := range s.Sockets {
@@ -95,11 +100,14 @@ func TestKinds(t *testing.T) {
 		}
 		cases[c.name] = c
 	}
+	caseOf := func(id diagnose.CauseID, suffix string) *reportCase {
+		return stdcmp.Or(cases[string(id)+suffix], cases["windows-"+string(id)+suffix])
+	}
 	for _, kind := range diagnose.Kinds() {
-		if c := cases[string(kind.ID)]; c == nil || !slices.Contains(c.causes, kind.ID) {
+		if c := caseOf(kind.ID, ""); c == nil || !slices.Contains(c.causes, kind.ID) {
 			t.Errorf("no case %s has the cause", kind.ID)
 		}
-		if c := cases[string(kind.ID)+"-lookalike"]; c == nil || slices.Contains(c.causes, kind.ID) {
+		if c := caseOf(kind.ID, "-lookalike"); c == nil || slices.Contains(c.causes, kind.ID) {
 			t.Errorf("no case %s-lookalike lacks the cause", kind.ID)
 		}
 		if kind.Title == "" || len(kind.About) < 100 {
@@ -167,6 +175,9 @@ func TestHostileNames(t *testing.T) {
 			if p.Unit != "" {
 				p.Unit = hostile + ".service"
 			}
+			for i := range p.Services {
+				p.Services[i] = hostile
+			}
 			for _, ref := range []*netstate.ProcessRef{p.Tracer, p.Shell} {
 				if ref != nil {
 					ref.Name = hostile
@@ -178,6 +189,17 @@ func TestHostileNames(t *testing.T) {
 		}
 		for i := range c.snapshot.Kernel {
 			c.snapshot.Kernel[i].Device, c.snapshot.Kernel[i].Name = hostile, hostile
+			if queue := c.snapshot.Kernel[i].Queue; queue != nil {
+				queue.Name, queue.URLs = hostile, []string{hostile}
+			}
+		}
+		for i := range c.snapshot.Forwards {
+			c.snapshot.Forwards[i].To = hostile
+		}
+		for i := range c.snapshot.Sockets {
+			if socket := &c.snapshot.Sockets[i]; socket.Service != "" {
+				socket.Service = hostile
+			}
 		}
 		for _, text := range texts(diagnose.Why(c.snapshot.Snapshot, c.question)) {
 			if text != diagnose.Printable(text) {

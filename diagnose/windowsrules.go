@@ -16,7 +16,7 @@ func predictWindows(s *netstate.Snapshot, request netstate.BindRequest) Predicti
 	if p, refused := refusal(firstRefusal(s, request, checks)); refused {
 		return p
 	}
-	n := windowsSocket{BindRequest: request, address: request.Address.WithZone("").Unmap(), uid: requestUID(s, request)}
+	n := newWindowsSocket(s, request)
 	if request.Port == 0 {
 		return n.choosePort(s)
 	}
@@ -28,6 +28,10 @@ type windowsSocket struct {
 	netstate.BindRequest
 	address netip.Addr
 	uid     *uint32
+}
+
+func newWindowsSocket(s *netstate.Snapshot, request netstate.BindRequest) windowsSocket {
+	return windowsSocket{BindRequest: request, address: request.Address.WithZone("").Unmap(), uid: requestUID(s, request)}
 }
 
 // windowsMode is what a socket's options make of it. Windows has no
@@ -164,6 +168,20 @@ func (n *windowsSocket) besideConnection(mode windowsMode) windowsOutcome {
 		return inUse
 	}
 	return unpublished
+}
+
+// isExclusive tells whether e has SO_EXCLUSIVEADDRUSE, by the outcome of a bind
+// beside it: unsure where a socket without the option gives that too.
+func (n *windowsSocket) isExclusive(e *netstate.Socket, outcome windowsOutcome) truth {
+	gives := func(mode windowsMode) bool { return slices.Contains(n.outcomesBeside(e, mode), outcome) }
+	modes := modesOf(e)
+	switch {
+	case !slices.Contains(modes, windowsExclusive) || !gives(windowsExclusive):
+		return no
+	case slices.ContainsFunc(modes, func(mode windowsMode) bool { return mode != windowsExclusive && gives(mode) }):
+		return unsure
+	}
+	return yes
 }
 
 func specific(address netip.Addr) int {

@@ -52,6 +52,7 @@ func everythingWithoutNetlink(arguments []string) {
 // snapshotWithoutNetlink reads in another process, where netlink is refused.
 func snapshotWithoutNetlink(t *testing.T, endpoints ...Endpoint) *Snapshot {
 	t.Helper()
+	needsSocketFilter(t)
 	return ask[*Snapshot](t, netstatetest.Command("sockets without netlink", queryArgument(t, endpoints...)))
 }
 
@@ -177,6 +178,7 @@ func TestWithoutNetlinkForAnotherUser(t *testing.T) {
 	if netstatetest.Ordinary() {
 		t.Skip("an ordinary user's namespace has no second user")
 	}
+	needsSocketFilter(t)
 	listener := newTCP4(t).bind("127.0.0.1:0").listen(8)
 	query := queryArgument(t, Endpoint{Network: TCP, Port: listener.local().Port()})
 	s := ask[*Snapshot](t, netstatetest.Command("sockets without netlink", query, "65534"))
@@ -188,6 +190,7 @@ func TestWithoutNetlinkForAnotherUser(t *testing.T) {
 // TestOwnersWithoutNetlink has a listener that the reader inherited: gopsutil
 // names one owner, and its descriptor leads to the other.
 func TestOwnersWithoutNetlink(t *testing.T) {
+	needsSocketFilter(t)
 	listener := newTCP4(t).bind("127.0.0.1:0").listen(8)
 	file, err := unix.Dup(listener.fd)
 	listener.must("dup", err)

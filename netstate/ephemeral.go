@@ -7,6 +7,15 @@ type ephemeralCounter struct {
 	taken    [1 << 16]bool
 }
 
+// newEphemeralCounter returns nil where the range is not known, which is a
+// limit of the policy.
+func newEphemeralCounter(policy *Policy) *ephemeralCounter {
+	if policy.EphemeralPorts == nil {
+		return nil
+	}
+	return &ephemeralCounter{ports: *policy.EphemeralPorts, reserved: newPortSet(policy.ReservedPorts)}
+}
+
 // add counts a socket's port. A request for a connection, which has no socket
 // yet, does not keep anyone from binding.
 func (c *ephemeralCounter) add(s Socket) {

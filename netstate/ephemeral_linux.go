@@ -2,15 +2,6 @@ package netstate
 
 import "errors"
 
-// newEphemeralCounter returns nil where the range is not known, which is a
-// limit of the policy.
-func newEphemeralCounter(policy *Policy) *ephemeralCounter {
-	if policy.EphemeralPorts == nil {
-		return nil
-	}
-	return &ephemeralCounter{ports: *policy.EphemeralPorts, reserved: newPortSet(policy.ReservedPorts)}
-}
-
 // ephemeralUse counts the ports of the ephemeral range that are taken, nil if
 // the query does not ask.
 func (d *inetDiag) ephemeralUse(query portQuery, policy *Policy, limits *[]Limit) (*EphemeralUse, error) {

@@ -44,3 +44,11 @@ const (
 	// LimitUnsupported: this system has no source for it yet.
 	LimitUnsupported LimitKind = "unsupported"
 )
+
+// limitPolicy says that something is missing, if there is an error.
+func (s *Snapshot) limitPolicy(what string, err error) {
+	if err != nil {
+		why := "reading it failed: " + err.Error()
+		s.Limits = append(s.Limits, Limit{Kind: LimitPolicy, What: what, Why: why})
+	}
+}

@@ -31,14 +31,6 @@ func (d *inetDiag) peersOfOrphans(sockets []Socket) ([]Socket, error) {
 	return peers, nil
 }
 
-func waitsForPeer(state State) bool {
-	switch state {
-	case StateFinWait1, StateFinWait2, StateLastAck, StateClosing:
-		return true
-	}
-	return false
-}
-
 // lookUp finds one TCP connection by its addresses.
 func (d *inetDiag) lookUp(local, remote netip.AddrPort, device string) (inetDiagRow, bool, error) {
 	d.setDeadline()
@@ -59,11 +51,6 @@ func (d *inetDiag) lookUp(local, remote netip.AddrPort, device string) (inetDiag
 		}
 	}
 	return inetDiagRow{}, false, nil
-}
-
-// sameEndpoint compares addresses apart from the form they are written in.
-func sameEndpoint(a, b netip.AddrPort) bool {
-	return a.Port() == b.Port() && a.Addr().Unmap().WithZone("") == b.Addr().Unmap().WithZone("")
 }
 
 // interfaceIndex is 0 for no device, and for one that is gone.

@@ -22,14 +22,6 @@ func readPolicy(s *Snapshot) {
 	s.limitPolicy("the addresses of the interfaces", err)
 }
 
-// limitPolicy says that something is missing, if there is an error.
-func (s *Snapshot) limitPolicy(what string, err error) {
-	if err != nil {
-		why := "reading it failed: " + err.Error()
-		s.Limits = append(s.Limits, Limit{Kind: LimitPolicy, What: what, Why: why})
-	}
-}
-
 // readIdentity fills in the host's name for itself and what the reader is.
 func readIdentity(s *Snapshot) {
 	var system unix.Utsname
@@ -91,19 +83,6 @@ func ownsNetwork() (bool, error) {
 		return false, os.NewSyscallError("ioctl", err)
 	}
 	return true, unix.Close(owner)
-}
-
-// familyAvailable tells whether a socket of a family can be made.
-func familyAvailable(s *Snapshot, family int, name string) *bool {
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	available := err == nil
-	if available {
-		unix.Close(fd)
-	} else if err != unix.EAFNOSUPPORT {
-		s.limitPolicy("whether there is "+name, os.NewSyscallError("socket", err))
-		return nil
-	}
-	return &available
 }
 
 // sysctls are the settings by their paths below /proc/sys/net, which shows

@@ -3,6 +3,7 @@ package netstate
 import (
 	"net"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -53,10 +54,13 @@ func shares(requests []BindRequest, processors int) [][]int {
 // probeInTurn makes some of the binds, one after the other. Results that it
 // leaves alone are those of binds that were not tried.
 func probeInTurn(requests []BindRequest, indices []int, results []string) {
-	free := make(map[BindRequest]bool)
+	var free []BindRequest // that succeeded, of the port at hand
 	for _, i := range indices {
 		r := requests[i]
-		if free[plain(r)] || disturbs(r) {
+		if len(free) > 0 && (free[0].Port != r.Port || free[0].Network != r.Network) {
+			free = free[:0]
+		}
+		if slices.Contains(free, plain(r)) || disturbs(r) {
 			continue
 		}
 		result, tried := bindAndClose(r)
@@ -65,7 +69,7 @@ func probeInTurn(requests []BindRequest, indices []int, results []string) {
 		}
 		results[i] = result
 		if result == "ok" {
-			free[r] = true
+			free = append(free, r)
 		}
 	}
 }

@@ -217,6 +217,7 @@ func TestProbePrivilegedPort(t *testing.T) {
 }
 
 func TestProbeWithoutFamily(t *testing.T) {
+	needsSocketFilter(t)
 	got := ask[[]BindOutcome](t, netstatetest.Command("probe without a family"))
 	if len(got) != 2 || got[0].Result != "EAFNOSUPPORT" || got[1].Result != "ok" {
 		t.Errorf("%+v", got)

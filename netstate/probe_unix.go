@@ -1,8 +1,9 @@
-//go:build linux || darwin || freebsd || openbsd || netbsd
+//go:build linux || darwin || freebsd || openbsd || netbsd || dragonfly
 
 package netstate
 
 import (
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +26,7 @@ func bindAndClose(r BindRequest) (result string, tried bool) {
 			return probeResult(err)
 		}
 	}
-	if setProbeOptions(fd, r) != nil { // OpenBSD has no dual-stack sockets
+	if setProbeOptions(fd, r) != nil {
 		return "", false
 	}
 	return probeResult(unix.Bind(fd, address))
@@ -44,7 +45,7 @@ func probeResult(err error) (string, bool) {
 	return unix.ErrnoName(errno), ok
 }
 
-// probeSocket makes a socket that no other process inherits.
+// probeSocket makes the socket that is to be bound.
 func probeSocket(r BindRequest) (int, error) {
 	family, kind := unix.AF_INET6, unix.SOCK_STREAM
 	if r.Address.Is4() {
@@ -53,13 +54,7 @@ func probeSocket(r BindRequest) (int, error) {
 	if r.Network == UDP {
 		kind = unix.SOCK_DGRAM
 	}
-	syscall.ForkLock.RLock() // darwin has no SOCK_CLOEXEC
-	defer syscall.ForkLock.RUnlock()
-	fd, err := unix.Socket(family, kind, 0)
-	if err == nil {
-		unix.CloseOnExec(fd)
-	}
-	return fd, err
+	return privateSocket(family, kind)
 }
 
 // setProbeOptions sets the options of the request and no others.
@@ -78,7 +73,7 @@ func setProbeOptions(fd int, r BindRequest) error {
 		return nil
 	}
 	only := 0
-	if r.V6Only {
+	if r.V6Only || runtime.GOOS == "openbsd" { // It has no dual-stack sockets.
 		only = 1
 	}
 	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)

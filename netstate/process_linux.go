@@ -35,31 +35,6 @@ func readProcesses(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 	}
 }
 
-// readUserNames fills in the names of users, from /etc/passwd. Users of other
-// sources (LDAP) stay without a name.
-func readUserNames(s *Snapshot) {
-	wanted := make(map[uint32]bool)
-	want := func(uid *uint32) {
-		if uid != nil {
-			wanted[*uid] = true
-		}
-	}
-	want(s.Policy.UID)
-	eachSocket(s, func(row socketRow) { want(row.uid) })
-	for _, p := range s.Processes {
-		want(p.UID)
-	}
-	s.Users = parseUserNames(readFile("/etc/passwd"), wanted)
-	if s.Policy.UID != nil {
-		s.Host.User = s.Users[*s.Policy.UID]
-	}
-	for i := range s.Processes {
-		if uid := s.Processes[i].UID; uid != nil {
-			s.Processes[i].User = s.Users[*uid]
-		}
-	}
-}
-
 // processReader reads facts about processes, and keeps what it has read of
 // their ancestors and of the system.
 type processReader struct {
@@ -137,7 +112,7 @@ func (r *processReader) process(pid int) (Process, bool) {
 		p.UID = status.uid
 		p.Tracer = r.ref(status.tracer)
 	}
-	r.family(&p)
+	p.setFamily(r.relative)
 	r.cgroup(&p, base)
 	r.state(&p, stat)
 	if r.refused != nil {
@@ -171,23 +146,14 @@ func (r *processReader) living(pid int, first processStat) (string, processStat)
 	return base, first
 }
 
-// family fills in what is known of a process's ancestors.
-func (r *processReader) family(p *Process) {
-	if parent := r.ref(p.PPID); parent != nil {
-		p.ParentName = parent.Name
+// relative is what the search through the ancestors looks at, nil for a
+// process that can't be seen.
+func (r *processReader) relative(pid int) *relative {
+	stat := r.stat(pid)
+	if stat == nil {
+		return nil
 	}
-	for pid := p.PPID; pid != 0 && !slices.Contains(p.Ancestors, pid); {
-		stat := r.stat(pid)
-		if stat == nil {
-			return
-		}
-		p.Ancestors = append(p.Ancestors, pid)
-		sameTerminal := p.TTY != "" && stat.sid == p.SID && r.terminal(stat.terminal) == p.TTY
-		if p.Shell == nil && sameTerminal && stat.pgid != p.PGID {
-			p.Shell = &ProcessRef{PID: pid, Name: stat.name}
-		}
-		pid = stat.ppid
-	}
+	return &relative{stat.name, stat.ppid, stat.pgid, stat.sid, r.terminal(stat.terminal)}
 }
 
 // ref names a process, nil for one that can't be seen.

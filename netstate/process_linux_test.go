@@ -281,6 +281,11 @@ func TestWaits(t *testing.T) {
 		"nanosleep": {program("/bin/sleep", "1000"), WaitsNo},
 		"pipe":      {program("/bin/cat"), WaitsNo},
 	}
+	if runtime.GOARCH == "386" { // accept by socketcall(2), which tells no descriptor
+		accept := tests["accept"]
+		accept.want = WaitsMaybe
+		tests["accept"] = accept
+	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			listener := ownListener(t)

@@ -128,9 +128,12 @@ type Socket struct {
 	// (TIME_WAIT, orphaned FIN_WAIT2 and requests in SYN_RECV on Linux).
 	UID *uint32 `json:"uid,omitempty"`
 	// Inode is 0 for a socket that no file descriptor can refer to any more,
-	// and for one that waits in a listener's accept queue.
+	// and for one that waits in a listener's accept queue. macOS has no
+	// inodes of sockets: there it is the number by which the kernel counts
+	// them.
 	Inode uint64 `json:"inode,omitempty"`
-	// Cookie identifies the socket for its whole life; 0 where unknown.
+	// Cookie identifies the socket for its whole life; 0 where unknown. On
+	// FreeBSD it is the generation count of the pcb, and Inode the same.
 	Cookie uint64 `json:"cookie,omitempty"`
 	// Device is the interface the socket is bound to (SO_BINDTODEVICE),
 	// "" for none.

@@ -30,17 +30,6 @@ func readUnixSockets(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
-// unixNames are the names of the unix endpoints, each once.
-func unixNames(query Query) []string {
-	var names []string
-	for _, e := range query.Endpoints {
-		if e.Network == Unix && !slices.Contains(names, e.Path) {
-			names = append(names, e.Path)
-		}
-	}
-	return names
-}
-
 // readUnixRows lists the sockets of this network namespace that are bound.
 func readUnixRows(ctx context.Context, s *Snapshot) ([]unixRow, error) {
 	rows, refused := dumpUnixSockets(ctx)
@@ -92,7 +81,7 @@ func (s *Snapshot) readAbstract(name string, rows []unixRow) {
 // file, and those that were bound under the same name to another one: their
 // file was removed, or is that of another mount namespace.
 func (s *Snapshot) readPath(name string, rows []unixRow) {
-	path, file := statPath(name)
+	path, file := statPath(name), socketFile(name)
 	types := make(map[string]bool)
 	for _, r := range rows {
 		switch {
@@ -109,7 +98,7 @@ func (s *Snapshot) readPath(name string, rows []unixRow) {
 		path.Connect = connectOther(name, otherType(types))
 	}
 	s.Paths = append(s.Paths, path)
-	s.limitPath(path)
+	s.limitPath(path, "a socket of another network namespace")
 }
 
 func (s *Snapshot) addUnix(r unixRow) {
@@ -117,20 +106,4 @@ func (s *Snapshot) addUnix(r unixRow) {
 	if !slices.ContainsFunc(s.Unix, known) {
 		s.Unix = append(s.Unix, r.UnixSocket)
 	}
-}
-
-// limitPath says what is not known of a path.
-func (s *Snapshot) limitPath(p Path) {
-	limit := Limit{Kind: LimitPath}
-	switch {
-	case p.Kind == PathUnknown:
-		limit.What = "what stands at " + p.Path
-		limit.Why = "looking at it was answered " + p.Errno
-	case p.Connect == "EACCES" || p.Connect == "EPERM":
-		limit.What = "whether a socket of another network namespace is bound to " + p.Path
-		limit.Why = "connecting to it was answered " + p.Connect
-	default:
-		return
-	}
-	s.Limits = append(s.Limits, limit)
 }

@@ -289,6 +289,7 @@ func TestUnixSocketOfRemovedFile(t *testing.T) {
 }
 
 func TestUnixSocketsWithoutNetlink(t *testing.T) {
+	needsSocketFilter(t)
 	path := directory(t) + "/s"
 	fd := openUnix(t, unix.SOCK_STREAM, path, true)
 	s := ask[Snapshot](t, netstatetest.Command("unix sockets without netlink", path))
@@ -302,6 +303,7 @@ func TestUnixSocketsWithoutNetlink(t *testing.T) {
 }
 
 func TestUnixSocketsWithoutAnyList(t *testing.T) {
+	needsSocketFilter(t)
 	path := directory(t) + "/s"
 	openUnix(t, unix.SOCK_STREAM, path, true)
 	command := netstatetest.Command("unix sockets without any list", path)

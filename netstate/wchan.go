@@ -95,7 +95,7 @@ func (t threadWait) waits(descriptors []int, readCall int64) Waits {
 	switch function := t.plainFunction(); {
 	case slices.Contains(sleepsElsewhere, function), slices.Contains(epollWaits, function):
 		return WaitsNo
-	case t.call == nil || !t.atDescriptor():
+	case t.call == nil || !t.atDescriptor() || t.call.number == socketcall:
 		return WaitsMaybe
 	case slices.Contains(descriptors, int(t.call.first)):
 		return WaitsYes
@@ -104,6 +104,11 @@ func (t threadWait) waits(descriptors []int, readCall int64) Waits {
 	}
 	return WaitsMaybe
 }
+
+// socketcall is the number of socketcall(2) for 32-bit programs, whose first
+// argument is not a descriptor (arch/x86/entry/syscalls/syscall_32.tbl). In the
+// 64-bit tables that number is of calls that never wait.
+const socketcall = 102
 
 // plainFunction is the function without what the compiler appended, as
 // ".isra.0".

@@ -32,6 +32,7 @@ func TestWaitEvidence(t *testing.T) {
 		"accept":                     {waitEvidence{threads: []threadWait{asleep, at("inet_csk_accept", 288, 5)}}, WaitsYes},
 		"accept on another":          {waitEvidence{threads: []threadWait{at("inet_csk_accept", 288, 9)}}, WaitsMaybe},
 		"accept, call not permitted": {waitEvidence{threads: []threadWait{{function: "inet_csk_accept"}}}, WaitsMaybe},
+		"accept by socketcall":       {waitEvidence{threads: []threadWait{at("inet_csk_accept", 102, 5)}}, WaitsMaybe},
 		"read of another":            {waitEvidence{threads: []threadWait{at("wait_woken", readCallOfTest, 9)}}, WaitsNo},
 		"receive of another":         {waitEvidence{threads: []threadWait{at("wait_woken", 45, 9)}}, WaitsMaybe},
 	}

@@ -71,7 +71,7 @@ func runCapture(ctx context.Context, c *console, o *captureOptions) error {
 		asked = everything()
 	}
 	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, diagnose.Question{}, s) }
-	s, _, err := observe(ctx, asked, ask, true)
+	s, _, err := observe(ctx, asked, ask, diagnose.Why, true)
 	if err != nil {
 		return err
 	}

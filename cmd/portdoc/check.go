@@ -118,6 +118,8 @@ type checkup struct {
 	query   netstate.Query
 	// snapshot is the one that was named, nil for this machine.
 	snapshot *netstate.Snapshot
+	// clear is the report of all targets that are free and no more.
+	clear *diagnose.Report
 }
 
 // checked is one target with its answer.
@@ -137,7 +139,7 @@ type checked struct {
 
 // newCheckup reads the command line and the files that it names.
 func newCheckup(ctx context.Context, c *console, o *checkOptions) (*checkup, error) {
-	k := &checkup{console: c, checkOptions: o}
+	k := &checkup{console: c, checkOptions: o, clear: &diagnose.Report{Verdict: diagnose.Free}}
 	if err := o.contradiction(); err != nil {
 		return nil, err
 	}
@@ -163,18 +165,19 @@ func newCheckup(ctx context.Context, c *console, o *checkOptions) (*checkup, err
 
 // look answers once.
 func (k *checkup) look(ctx context.Context) ([]checked, error) {
-	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjectsOf(k.targets), k.question, s) }
+	subjects := subjectsOf(k.targets)
+	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, k.question, s) }
 	s := k.snapshot
 	var reports []*diagnose.Report
 	if s != nil {
 		if k.noProbe {
 			s.Observed = nil
 		}
-		reports = answer(s, ask)
+		reports = answer(s, ask(s), k.why)
 	} else {
 		var err error
 		// Who waits for a listener must not be in its way.
-		if s, reports, err = observe(ctx, k.query, ask, !k.noProbe && k.until == untilFree); err != nil {
+		if s, reports, err = observe(ctx, k.query, ask, k.why, !k.noProbe && k.until == untilFree); err != nil {
 			return nil, err
 		}
 	}
@@ -182,6 +185,14 @@ func (k *checkup) look(ctx context.Context) ([]checked, error) {
 		return k.opened(ctx, s, reports), nil
 	}
 	return k.freed(s, reports), nil
+}
+
+// why answers one question. Of a target that is free a line says nothing else.
+func (k *checkup) why(part *netstate.Snapshot, q diagnose.Question) *diagnose.Report {
+	if k.format == formatText && !k.json && diagnose.Clear(part, q) {
+		return k.clear
+	}
+	return diagnose.Why(part, q)
 }
 
 // freed are the answers to whether the targets are free.

@@ -14,14 +14,14 @@ type resultWriter func(c *console, results []checked, took time.Duration) error
 
 // writer is the one that was asked for.
 func (o *checkOptions) writer() (resultWriter, error) {
-	if o.json && o.format != "text" && o.format != "json" {
+	if o.json && o.format != formatText && o.format != "json" {
 		return nil, usageError(fmt.Errorf("--json and --format %s exclude each other", o.format), "portdoc check 8080 --json")
 	}
 	if o.json {
 		return writeObjects, nil
 	}
 	switch o.format {
-	case "text":
+	case formatText:
 		return writeLines, nil
 	case "json":
 		return writeObjects, nil
@@ -35,6 +35,9 @@ func (o *checkOptions) writer() (resultWriter, error) {
 	return nil, usageError(errors.New(quote(o.format)+" is no format: text, json, github, junit or tap"),
 		"portdoc check 8080 --format junit")
 }
+
+// formatText is the format of people, a line for each target.
+const formatText = "text"
 
 // reportForCheck is a report with what check adds to it.
 type reportForCheck struct {

@@ -55,15 +55,15 @@ func (k *checkup) opened(ctx context.Context, s *netstate.Snapshot, reports []*d
 // lookForListeners looks into the tables of sockets and says who listens, or
 // what is there instead.
 func (k *checkup) lookForListeners(s *netstate.Snapshot, reports []*diagnose.Report) (open []bool, reasons []string) {
-	parts := splitByPort(s)
-	for i, q := range questions(subjectsOf(k.targets), k.question, s) {
-		reason := reasonOf(reports[i], k.targets[i].label())
-		isOpen := listens(parts.about(q), q)
-		if !isOpen {
-			reason = nothingListens(reports[i], reason)
+	asked := questions(subjectsOf(k.targets), k.question, s)
+	open, reasons = make([]bool, len(asked)), make([]string, len(asked))
+	each(s, asked, func(i int, part *netstate.Snapshot) {
+		open[i] = listens(part, asked[i])
+		reasons[i] = reasonOf(reports[i], k.targets[i].label())
+		if !open[i] {
+			reasons[i] = nothingListens(reports[i], reasons[i])
 		}
-		open, reasons = append(open, isOpen), append(reasons, reason)
-	}
+	})
 	return open, reasons
 }
 

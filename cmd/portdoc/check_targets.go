@@ -73,6 +73,14 @@ func parseTargets(ctx context.Context, all []written) ([]checkTarget, netstate.Q
 	var targets []checkTarget
 	var query netstate.Query
 	known := make(map[identity]bool)
+	repeated := func(id identity) bool {
+		if len(all) == 1 {
+			return false // a range names nothing twice
+		}
+		before := known[id]
+		known[id] = true
+		return before
+	}
 	asked := make(map[netstate.Endpoint]bool)
 	for _, w := range all {
 		first, last, err := parseRange(ctx, w.word)
@@ -85,8 +93,7 @@ func parseTargets(ctx context.Context, all []written) ([]checkTarget, netstate.Q
 			query.Endpoints = append(query.Endpoints, e)
 		}
 		for _, s := range first.upTo(last) {
-			if id := (identity{s.target, w.source.name, w.source.file}); !known[id] {
-				known[id] = true
+			if !repeated(identity{s.target, w.source.name, w.source.file}) {
 				targets = append(targets, checkTarget{s, w.source})
 			}
 		}
@@ -161,7 +168,8 @@ func cutDigits(text string) (front, digits string) {
 
 // upTo are the subjects from this one's port to the last.
 func (s subject) upTo(last uint16) []subject {
-	all := []subject{s}
+	all := make([]subject, 1, 1+max(0, int(last)-int(s.port)))
+	all[0] = s
 	if s.port != last {
 		all[0].word = s.target.String()
 	}

@@ -18,8 +18,16 @@ const (
 // so it is done after all padding.
 func paint(text, color string) string { return "\x1b[" + color + "m" + text + "\x1b[0m" }
 
-// displayWidth is the number of columns that text takes on a terminal.
-func displayWidth(text string) int { return twwidth.Width(text) }
+// displayWidth is the number of columns that text takes on a terminal. Printable
+// ASCII, a byte a column, is not worth the tables of all other characters.
+func displayWidth(text string) int {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return twwidth.Width(text)
+		}
+	}
+	return len(text)
+}
 
 // wrap breaks text into lines of at most width columns. A word that is longer
 // has a line to itself.

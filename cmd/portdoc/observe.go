@@ -18,19 +18,23 @@ const maxReadings = 3
 // asker makes the questions to ask of a snapshot.
 type asker func(*netstate.Snapshot) []diagnose.Question
 
+// answerer answers one question, as [diagnose.Why] does.
+type answerer func(*netstate.Snapshot, diagnose.Question) *diagnose.Report
+
 // observe reads this machine, tries the binds that the questions are about,
 // and answers them. Reading and trying can't be done at one moment, so it
 // begins again when they contradict each other; the last reading stands.
-func observe(ctx context.Context, query netstate.Query, ask asker, probe bool) (*netstate.Snapshot, []*diagnose.Report, error) {
+func observe(ctx context.Context, query netstate.Query, ask asker, why answerer, probe bool) (*netstate.Snapshot, []*diagnose.Report, error) {
 	for reading := 1; ; reading++ {
 		s, err := netstate.Read(ctx, query)
 		if err != nil {
 			return nil, nil, &failure{exitUnknown, err}
 		}
+		asked := ask(s)
 		if probe {
-			s.Observed = try(s, requests(s, ask))
+			s.Observed = try(s, requests(s, asked))
 		}
-		reports := answer(s, ask)
+		reports := answer(s, asked, why)
 		if reading == maxReadings || !slices.ContainsFunc(reports, contradictory) {
 			return s, reports, nil
 		}
@@ -44,19 +48,21 @@ func try(s *netstate.Snapshot, all []netstate.BindRequest) []netstate.BindOutcom
 	if len(all) < many || s.Host.OS != "linux" {
 		return netstate.Probe(all)
 	}
-	first, parts := all[:0:0], make(map[netstate.BindRequest]netstate.BindRequest)
+	first := make([]netstate.BindRequest, 0, len(all))
+	deferred := make(map[portKey]bool, len(all)/2)
 	for i, r := range all {
 		if i+1 < len(all) && includesAlone(all, i) {
-			parts[all[i+1]] = r
-			continue
+			deferred[keyOf(r)] = true
+		} else {
+			first = append(first, r)
 		}
-		first = append(first, r)
 	}
 	outcomes := netstate.Probe(first)
 	var second []netstate.BindRequest
 	for _, outcome := range outcomes {
-		if part, deferred := parts[outcome.Request]; deferred && outcome.Result != diagnose.ResultOK {
-			second = append(second, part)
+		if r := outcome.Request; deferred[keyOf(r)] && outcome.Result != diagnose.ResultOK {
+			r.Address = netip.IPv4Unspecified()
+			second = append(second, r)
 		}
 	}
 	return append(outcomes, netstate.Probe(second)...)
@@ -74,16 +80,18 @@ func includesAlone(all []netstate.BindRequest, i int) bool {
 		(i == 0 || all[i-1].Port != part.Port) && (i+2 == len(all) || all[i+2].Port != part.Port)
 }
 
-// requests are the binds to try for all questions, each once.
-func requests(s *netstate.Snapshot, ask asker) []netstate.BindRequest {
-	asked, parts := ask(s), splitByPort(s)
+// requests are the binds to try for all questions. Questions about one port
+// that stand together share theirs.
+func requests(s *netstate.Snapshot, asked []diagnose.Question) []netstate.BindRequest {
 	wanted := make([][]netstate.BindRequest, len(asked))
-	spread(len(asked), func(i int) { wanted[i] = diagnose.Requests(parts.about(asked[i]), asked[i]) })
-	var all []netstate.BindRequest
-	known := make(map[netstate.BindRequest]bool)
+	each(s, asked, func(i int, part *netstate.Snapshot) { wanted[i] = diagnose.Requests(part, asked[i]) })
+	all := make([]netstate.BindRequest, 0, 2*len(asked))
+	run := 0 // where the requests of a port begin
 	for _, request := range slices.Concat(wanted...) {
-		if !known[request] {
-			known[request] = true
+		if len(all) > 0 && keyOf(all[len(all)-1]) != keyOf(request) {
+			run = len(all)
+		}
+		if !slices.Contains(all[run:], request) {
 			all = append(all, request)
 		}
 	}
@@ -91,10 +99,9 @@ func requests(s *netstate.Snapshot, ask asker) []netstate.BindRequest {
 }
 
 // answer answers the questions from a snapshot alone.
-func answer(s *netstate.Snapshot, ask asker) []*diagnose.Report {
-	asked, parts := ask(s), splitByPort(s)
+func answer(s *netstate.Snapshot, asked []diagnose.Question, why answerer) []*diagnose.Report {
 	reports := make([]*diagnose.Report, len(asked))
-	spread(len(asked), func(i int) { reports[i] = diagnose.Why(parts.about(asked[i]), asked[i]) })
+	each(s, asked, func(i int, part *netstate.Snapshot) { reports[i] = why(part, asked[i]) })
 	return reports
 }
 
@@ -102,17 +109,23 @@ func answer(s *netstate.Snapshot, ask asker) []*diagnose.Report {
 // from which more effort pays than for a few.
 const many = 128
 
-// spread calls each for the numbers below n, many of them on all processors.
-func spread(n int, each func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), 1+n/many)
-	var wait sync.WaitGroup
-	for worker := range workers {
-		wait.Go(func() {
-			for i := worker; i < n; i += workers {
-				each(i)
-			}
-		})
+// each calls do with each question's number and the part of the snapshot that
+// it is about, which is valid until do returns. Many are done on all
+// processors.
+func each(s *netstate.Snapshot, asked []diagnose.Question, do func(i int, part *netstate.Snapshot)) {
+	ports := splitByPort(s)
+	workers := min(runtime.GOMAXPROCS(0), 1+len(asked)/many)
+	work := func(worker int) {
+		room := new(netstate.Snapshot)
+		for i := worker; i < len(asked); i += workers {
+			do(i, ports.about(asked[i], room))
+		}
 	}
+	var wait sync.WaitGroup
+	for worker := range workers - 1 {
+		wait.Go(func() { work(1 + worker) })
+	}
+	work(0)
 	wait.Wait()
 }
 

@@ -74,11 +74,17 @@ func (p *page) holders(s *diagnose.Socket) []evidence {
 }
 
 // nobody is what stands for the pid of a socket without a visible holder: "?"
-// if it has one that may not be seen.
+// if it has one that may not be seen, and in brackets a process that the system
+// names beside it.
 func (p *page) nobody(socket int) string {
 	for _, cause := range p.report.Causes {
 		if cause.ID == hiddenOwner && slices.Contains(cause.Sockets, socket) {
 			return "?"
+		}
+	}
+	for _, s := range p.report.Sockets {
+		if s.ID == socket && s.LastPID != nil {
+			return fmt.Sprintf("(%d)", *s.LastPID)
 		}
 	}
 	return "-"
@@ -196,18 +202,25 @@ func holderName(r evidence) string {
 
 // holderShortName is holderName without the directory of the program.
 func holderShortName(r evidence) string {
-	name := holderName(r)
-	program, arguments, more := strings.Cut(name, " ")
-	if program = path.Base(program); more {
-		program += " " + arguments
-	}
-	return program
+	program, arguments := holderWords(r)
+	return strings.TrimSpace(diagnose.ProgramName(program) + " " + arguments)
 }
 
 // holderProgram is holderShortName without the arguments.
 func holderProgram(r evidence) string {
-	program, _, _ := strings.Cut(holderShortName(r), " ")
-	return program
+	program, _ := holderWords(r)
+	return diagnose.ProgramName(program)
+}
+
+// holderWords are the program and the rest of holderName. On Windows a
+// program's path has spaces in it; elsewhere a first word with spaces is a
+// title that the process gave itself.
+func holderWords(r evidence) (program, arguments string) {
+	if r.holder != nil && len(r.holder.Command) > 0 && strings.HasSuffix(strings.ToLower(r.holder.Command[0]), ".exe") {
+		return r.holder.Command[0], strings.Join(r.holder.Command[1:], " ")
+	}
+	program, arguments, _ = strings.Cut(holderName(r), " ")
+	return program, arguments
 }
 
 func holderState(r evidence) string {

@@ -118,7 +118,7 @@ func hasLongWord(line string, width int) bool {
 
 // isCommand tells whether a line is one to paste, which is never broken.
 func isCommand(line string) bool {
-	for _, name := range []string{"kill ", "sudo ", "portdoc "} {
+	for _, name := range []string{"kill ", "sudo ", "doas ", "portdoc ", "netsh ", "printf "} {
 		if strings.HasPrefix(strings.TrimSpace(line), name) {
 			return true
 		}

@@ -134,7 +134,11 @@ func (p *page) remedies() {
 func remedyTitle(r diagnose.Remedy) string {
 	title := strings.TrimRight(r.Title, ".:")
 	if r.Where != "" && !strings.Contains(title, r.Where) {
-		title += " (in " + r.Where + ")"
+		if strings.HasSuffix(title, ")") {
+			title += ", in " + r.Where
+		} else {
+			title += " (in " + r.Where + ")"
+		}
 	}
 	if len(r.Commands) > 0 {
 		return title + ":"
@@ -201,7 +205,7 @@ func joined(limits []diagnose.Limit) []diagnose.Limit {
 
 // seeMore writes what would lift a limit: a command or words.
 func (p *page) seeMore(remedy string) {
-	if strings.HasPrefix(remedy, "sudo ") {
+	if strings.HasPrefix(remedy, "sudo ") || strings.HasPrefix(remedy, "doas ") {
 		p.commands(indent, []string{remedy})
 	} else {
 		p.paragraph(indent, remedy)

@@ -72,7 +72,7 @@ func newRun(c *console) *cobra.Command {
 }
 
 // newCompanion is not for people: see [job.Accompany].
-func newCompanion() *cobra.Command {
+func newCompanion(*console) *cobra.Command {
 	return &cobra.Command{
 		Use:                job.CompanionCommand,
 		Hidden:             true,

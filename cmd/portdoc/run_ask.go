@@ -42,7 +42,7 @@ func (a asked) report(ctx context.Context) (*diagnose.Report, error) {
 		a.adjust(s)
 		return questions(subjects, form, s)
 	}
-	_, reports, err := observe(ctx, query(subjects), ask, a.probe)
+	_, reports, err := observe(ctx, query(subjects), ask, diagnose.Why, a.probe)
 	if err != nil {
 		return nil, err
 	}

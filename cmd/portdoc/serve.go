@@ -142,7 +142,7 @@ func explainListen(ctx context.Context, c *console, address netip.AddrPort, o *s
 		}}
 	}
 	endpoint := netstate.Endpoint{Network: netstate.TCP, Port: address.Port(), LastPort: address.Port()}
-	_, reports, err := observe(ctx, netstate.Query{Endpoints: []netstate.Endpoint{endpoint}}, ask, true)
+	_, reports, err := observe(ctx, netstate.Query{Endpoints: []netstate.Endpoint{endpoint}}, ask, diagnose.Why, true)
 	if err != nil {
 		c.complain(err)
 		return

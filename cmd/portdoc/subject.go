@@ -63,9 +63,10 @@ func parseSubject(ctx context.Context, word string) (subject, error) {
 }
 
 // absolute makes a socket's path say where it is on its own, as a snapshot
-// has to. Abstract names are not in the file system.
+// has to. Abstract names are not in the file system. A path that begins with a
+// slash stays as it is on Windows too: the snapshot may be of another system.
 func absolute(path string) (string, error) {
-	if path[0] == '@' || filepath.IsAbs(path) {
+	if path[0] == '@' || path[0] == '/' || filepath.IsAbs(path) {
 		return path, nil
 	}
 	return filepath.Abs(path)
@@ -85,7 +86,7 @@ func query(subjects []subject) netstate.Query {
 
 // questions asks about each subject; the options come from form.
 func questions(subjects []subject, form diagnose.Question, s *netstate.Snapshot) []diagnose.Question {
-	var asked []diagnose.Question
+	asked := make([]diagnose.Question, 0, len(subjects))
 	for _, subject := range subjects {
 		q := form
 		q.Network, q.Port, q.Path, q.Typed = subject.network, subject.port, subject.path, subject.word

@@ -92,6 +92,9 @@ type place struct {
 
 // warnOfEachOther warns of targets each of which can be bound, but not both.
 func warnOfEachOther(results []checked, s *netstate.Snapshot) {
+	if ascending(results) {
+		return
+	}
 	before := make(map[place][]int)
 	for i := range results {
 		r := &results[i]
@@ -106,6 +109,17 @@ func warnOfEachOther(results []checked, s *netstate.Snapshot) {
 		}
 		before[at] = append(before[at], i)
 	}
+}
+
+// ascending tells whether each target has a higher port than the one before, as
+// in a range: no port is there twice.
+func ascending(results []checked) bool {
+	for i := 1; i < len(results); i++ {
+		if before, r := &results[i-1], &results[i]; r.network != before.network || r.port <= before.port {
+			return false
+		}
+	}
+	return true
 }
 
 // exclusion says that two targets of one port exclude each other, "" if they

@@ -100,7 +100,7 @@ func explain(ctx context.Context, c *console, o *whyOptions) ([]*diagnose.Report
 		return nil, err
 	}
 	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, o.question, s) }
-	_, reports, err := observe(ctx, query(subjects), ask, !o.noProbe)
+	_, reports, err := observe(ctx, query(subjects), ask, diagnose.Why, !o.noProbe)
 	return reports, err
 }
 
@@ -125,7 +125,7 @@ func explainSnapshot(ctx context.Context, c *console, o *whyOptions) ([]*diagnos
 	if o.noProbe {
 		s.Observed = nil
 	}
-	return answer(s, func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, o.question, s) }), nil
+	return answer(s, questions(subjects, o.question, s), diagnose.Why), nil
 }
 
 // readSnapshot reads a snapshot from a file, or from in if the name is "-".

@@ -208,7 +208,7 @@ func paths(l *line, others []candidate) []candidate {
 		return nil
 	}
 	var found []candidate
-	for i, kind := range []expression{schemePath, quotedPath, barePath} {
+	for i, kind := range []*expression{schemePath, quotedPath, barePath} {
 		for _, m := range kind.FindAllStringSubmatchIndex(l.text, -1) {
 			path := strings.TrimRight(l.text[m[2]:m[3]], ".:,;)'")
 			before := l.low[max(0, m[2]-24):m[2]]

@@ -8,31 +8,44 @@ import (
 
 // expression is a regular expression that is compiled when it is first used:
 // all of them together take two milliseconds, which a program that reads no
-// log need not spend.
-type expression func() *regexp.Regexp
-
-func expressed(text string) expression {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+// log need not spend. Nor does it run code for them when it starts: expressed
+// leaves them to the linker.
+type expression struct {
+	text     string
+	once     sync.Once
+	compiled *regexp.Regexp
 }
 
-func (e expression) MatchString(s string) bool { return e().MatchString(s) }
+func expressed(text string) *expression { return &expression{text: text} }
 
-func (e expression) FindStringIndex(s string) []int { return e().FindStringIndex(s) }
+func (e *expression) regexp() *regexp.Regexp {
+	e.once.Do(func() { e.compiled = regexp.MustCompile(e.text) })
+	return e.compiled
+}
 
-func (e expression) FindStringSubmatch(s string) []string { return e().FindStringSubmatch(s) }
+// MatchString and the others are those of [regexp.Regexp].
+func (e *expression) MatchString(s string) bool { return e.regexp().MatchString(s) }
 
-func (e expression) FindStringSubmatchIndex(s string) []int { return e().FindStringSubmatchIndex(s) }
+func (e *expression) FindStringIndex(s string) []int { return e.regexp().FindStringIndex(s) }
 
-func (e expression) FindAllStringIndex(s string, n int) [][]int { return e().FindAllStringIndex(s, n) }
+func (e *expression) FindStringSubmatch(s string) []string { return e.regexp().FindStringSubmatch(s) }
 
-func (e expression) FindAllStringSubmatchIndex(s string, n int) [][]int {
-	return e().FindAllStringSubmatchIndex(s, n)
+func (e *expression) FindStringSubmatchIndex(s string) []int {
+	return e.regexp().FindStringSubmatchIndex(s)
+}
+
+func (e *expression) FindAllStringIndex(s string, n int) [][]int {
+	return e.regexp().FindAllStringIndex(s, n)
+}
+
+func (e *expression) FindAllStringSubmatchIndex(s string, n int) [][]int {
+	return e.regexp().FindAllStringSubmatchIndex(s, n)
 }
 
 // pattern is a regular expression and literals of which each match has one:
 // looking for those first is some fifty times as fast.
 type pattern struct {
-	expression expression
+	expression *expression
 	literals   []string
 }
 

@@ -85,10 +85,7 @@ func (s *Snapshot) add(network netstate.Network, state netstate.State, local, re
 	for _, fact := range facts {
 		fact(&socket)
 	}
-	if len(socket.Owners) > 0 && socket.Inode == 0 {
-		s.inode++
-		socket.Inode = s.inode
-	}
+	s.settle(&socket)
 	s.Sockets = append(s.Sockets, socket)
 	return s
 }
@@ -158,7 +155,7 @@ type ProcessFact func(*netstate.Process)
 // word of the command.
 func (s *Snapshot) Process(pid int, command string, facts ...ProcessFact) *Snapshot {
 	words := strings.Fields(command)
-	name := words[0][strings.LastIndexByte(words[0], '/')+1:]
+	name := words[0][strings.LastIndexAny(words[0], `/\`)+1:]
 	uid := uint32(Alice)
 	p := netstate.Process{
 		PID:     pid,
@@ -176,6 +173,7 @@ func (s *Snapshot) Process(pid int, command string, facts ...ProcessFact) *Snaps
 		ParentName: "bash",
 		Ancestors:  []int{4100, 1},
 	}
+	s.adapt(&p, words[0])
 	for _, fact := range facts {
 		fact(&p)
 	}

@@ -83,15 +83,16 @@ func (j *Job) Interrupted() bool {
 func (j *Job) Wait() Status {
 	for {
 		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, unix.WUNTRACED|unix.WCONTINUED, nil)
+		pid, err := syscall.Wait4(-1, &status, unix.WUNTRACED|waitContinued, nil)
+		stopSignal, stopped := stoppedBy(status)
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
 			return Status{Code: NotFound}
 		case pid != j.pid:
-		case status.Stopped():
-			j.stopLike(status.StopSignal())
-		case status.Continued():
+		case stopped:
+			j.stopLike(stopSignal)
+		case continued(status):
 			j.stopped.Store(false)
 		default:
 			j.ended.Store(true)
