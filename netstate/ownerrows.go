@@ -57,37 +57,31 @@ func (rows ownerRows) withBound(bound ownerRows) ownerRows {
 // peersOf are the sockets at the other end of those that wait for it to close
 // and that have no process.
 func (rows ownerRows) peersOf(closing ownerRows) ownerRows {
-	type ends struct{ local, remote netip.AddrPort }
 	wanted := make(map[ends]bool)
 	for _, s := range closing {
-		waits := s.State == StateFinWait1 || s.State == StateFinWait2 || s.State == StateLastAck || s.State == StateClosing
-		if waits && s.pid == 0 && s.Local != s.Remote {
-			wanted[ends{plainEnd(s.Remote), plainEnd(s.Local)}] = true
+		if waitsForPeer(s.State) && s.pid == 0 && s.Local != s.Remote {
+			wanted[endsOf(s.Remote, s.Local)] = true
 		}
 	}
 	var peers ownerRows
 	for _, r := range rows {
-		if r.State != "" && wanted[ends{plainEnd(r.Local), plainEnd(r.Remote)}] {
+		if r.State != "" && wanted[endsOf(r.Local, r.Remote)] {
 			peers = append(peers, r)
 		}
 	}
 	return peers
 }
 
-// plainEnd is an address without the form that it is written in.
-func plainEnd(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
-}
-
 // ephemeralUse counts the ports that port 0 can get and those that are taken;
 // nil where the range is not known.
 func (rows ownerRows) ephemeralUse(network Network, policy *Policy) *EphemeralUse {
-	if policy.EphemeralPorts == nil {
+	counter := newEphemeralCounter(policy)
+	if counter == nil {
 		return nil
 	}
-	counter := ephemeralCounter{ports: *policy.EphemeralPorts, reserved: newPortSet(policy.ExcludedPorts[network])}
+	counter.reserved = newPortSet(policy.ExcludedPorts[network])
 	for _, r := range rows {
-		counter.taken[r.Local.Port()] = true
+		counter.add(r.Socket)
 	}
 	return counter.use(network)
 }

@@ -21,9 +21,9 @@ func windowsCapture(t *testing.T, name string) string {
 	return string(text)
 }
 
-// netstatStates are the words of netstat for states, in the languages of the
+// captureStates are the words of netstat for states, in the languages of the
 // captures.
-var netstatStates = map[string]uint32{
+var captureStates = map[string]uint32{
 	"LISTENING": 2, "ABHÖREN": 2, "ESTABLISHED": 5, "HERGESTELLT": 5, "FIN_WAIT_2": 7,
 	"CLOSE_WAIT": 8, "SCHLIESSEN_WARTEN": 8, "TIME_WAIT": 11,
 }
@@ -38,7 +38,7 @@ func rowsOfNetstat(t *testing.T, text string) ownerRows {
 		if len(fields) != 5 || fields[0] != "TCP" {
 			continue
 		}
-		row, table := tableRow{local: fields[1], remote: fields[2], state: netstatStates[fields[3]]}, &tcp4Owners
+		row, table := tableRow{local: fields[1], remote: fields[2], state: captureStates[fields[3]]}, &tcp4Owners
 		if fmt.Sscan(fields[4], &row.pid); row.state == 0 {
 			t.Fatalf("unknown state in %q", line)
 		}

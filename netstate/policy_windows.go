@@ -20,13 +20,13 @@ func (windowsCalls) policy(s *Snapshot) {
 	s.Policy.IPv6 = familyAvailable(s, windows.AF_INET6, "IPv6")
 	var err error
 	s.Policy.Addresses, err = readAddresses()
-	s.missing(LimitPolicy, "the addresses of the interfaces", err)
+	s.limitPolicy("the addresses of the interfaces", err)
 }
 
 // familyAvailable tells whether a socket of a family can be made.
 func familyAvailable(s *Snapshot, family int32, name string) *bool {
 	if err := startWinsock(); err != nil {
-		s.missing(LimitPolicy, "whether there is "+name, os.NewSyscallError("WSAStartup", err))
+		s.limitPolicy("whether there is "+name, os.NewSyscallError("WSAStartup", err))
 		return nil
 	}
 	socket, err := windows.WSASocket(family, windows.SOCK_STREAM, windows.IPPROTO_TCP, nil, 0, windows.WSA_FLAG_NO_HANDLE_INHERIT)
@@ -34,7 +34,7 @@ func familyAvailable(s *Snapshot, family int32, name string) *bool {
 	if available {
 		windows.Closesocket(socket)
 	} else if !errors.Is(err, windows.WSAEAFNOSUPPORT) {
-		s.missing(LimitPolicy, "whether there is "+name, os.NewSyscallError("WSASocket", err))
+		s.limitPolicy("whether there is "+name, os.NewSyscallError("WSASocket", err))
 		return nil
 	}
 	return &available

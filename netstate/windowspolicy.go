@@ -7,13 +7,6 @@ import (
 	"sync"
 )
 
-// missing says that something could not be read, if there is an error.
-func (s *Snapshot) missing(kind LimitKind, what string, err error) {
-	if err != nil {
-		s.Limits = append(s.Limits, Limit{Kind: kind, What: what, Why: "reading it failed: " + err.Error()})
-	}
-}
-
 // readPortPolicy asks netsh about the ports of the networks that the query is
 // about, several at once: each netsh is a process of its own.
 func readPortPolicy(ctx context.Context, s *Snapshot, system windowsSystem) {
@@ -28,11 +21,11 @@ func readPortPolicy(ctx context.Context, s *Snapshot, system windowsSystem) {
 	}
 	dynamic, err := readDynamicPorts(ctx, system, queries[0].network)
 	s.Policy.EphemeralPorts = dynamic
-	s.missing(LimitPolicy, "the range of ports that port 0 and outgoing connections get", err)
+	s.limitPolicy("the range of ports that port 0 and outgoing connections get", err)
 	wait.Wait()
 	s.Policy.ExcludedPorts = make(map[Network][]PortRange)
 	for i, query := range queries {
-		s.missing(LimitPolicy, "the "+string(query.network)+" ports that the system has excluded", failures[i])
+		s.limitPolicy("the "+string(query.network)+" ports that the system has excluded", failures[i])
 		if failures[i] == nil {
 			s.Policy.ExcludedPorts[query.network] = excluded[i]
 		}
