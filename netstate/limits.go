@@ -45,10 +45,12 @@ const (
 	LimitUnsupported LimitKind = "unsupported"
 )
 
-// limitPolicy says that something is missing, if there is an error.
-func (s *Snapshot) limitPolicy(what string, err error) {
+// limitPolicy says that a part of the policy is missing, if there is an error.
+func (s *Snapshot) limitPolicy(what string, err error) { s.missing(LimitPolicy, what, err) }
+
+// missing says that something could not be read, if there is an error.
+func (s *Snapshot) missing(kind LimitKind, what string, err error) {
 	if err != nil {
-		why := "reading it failed: " + err.Error()
-		s.Limits = append(s.Limits, Limit{Kind: LimitPolicy, What: what, Why: why})
+		s.Limits = append(s.Limits, Limit{Kind: kind, What: what, Why: "reading it failed: " + err.Error()})
 	}
 }

@@ -159,6 +159,11 @@ type Socket struct {
 	// LastPID is a process that the system names beside the socket and that
 	// need not have it open: the last that used it (macOS), or the one that
 	// made it and has ended since (Windows). 0 for none.
+	//
+	// On Windows the socket then lives on because another process inherited
+	// it. Those that may have are among the snapshot's processes: descendants
+	// of the one that ended, which have LastPID as PPID or in Ancestors, and
+	// which started after the socket was Created, as far as that is known.
 	LastPID int `json:"last_pid,omitempty"`
 	// Service is the service that made it, of several that share a process
 	// (Windows).
@@ -331,7 +336,9 @@ type Process struct {
 	// Shell is the nearest ancestor in the same session that has the same
 	// controlling terminal: the shell whose job it is.
 	Shell *ProcessRef `json:"shell,omitempty"`
-	// Ancestors are the pids of its parent, its parent's parent and so on.
+	// Ancestors are the pids of its parent, its parent's parent and so on. On
+	// Windows, where nobody adopts orphans, the last may be of a process that
+	// has ended.
 	Ancestors []int `json:"ancestors,omitempty"`
 	// ParentName is the short name of its parent.
 	ParentName string `json:"parent_name,omitempty"`
@@ -493,7 +500,10 @@ type RequestQueue struct {
 	Name string `json:"name,omitempty"`
 	// URLs are as HTTP.sys writes them: "HTTP://*:80/".
 	URLs []string `json:"urls,omitempty"`
-	PIDs []int    `json:"pids,omitempty"`
+	// PIDs are the processes that it hands requests to. Where queues have no
+	// name and the system lists URLs apart from queues, they are those of all
+	// such queues, one of which registered the URLs.
+	PIDs []int `json:"pids,omitempty"`
 }
 
 // PortForward is a rule by which the system passes connections on, as
