@@ -56,11 +56,14 @@ func hasEndpoint(low string) bool {
 var (
 	colonNumber = expressed(`[:#](\d{1,5})`)
 	// After the port of a remote end, of a retry with another port, and so on.
-	remoteBefore = expressed(`(?:->|→|=>|\(remote\)|\bremote(?: \w+)?|\bfrom|\bpeer|\bclient|\bupstream|\btrying|\btry|\battempting|\busing|\binstead|\bchoose|\bproxy_pass|\bsee) ?(?:tcp |udp |port |address |another )?["'(]?$`)
+	remoteBefore = expressed(`(?:[\w"')\]*] ?(?:->|→|=>)|\(remote\)|\bremote(?: \w+)?|\bfrom|\bpeer|\bclient|\bupstream|\btrying|\btry|\battempting|(?:^|[,;:.\-] ?|\band |\bnow |\bwill be |\bstart\w* )using|\binstead|\bchoose|\bproxy_pass|\bsee) ?(?:tcp |udp |port |address |another )?["'(]?$`)
 	insteadAfter = expressed(`^[)"'.]? *(?:instead|\?? instead)\b`)
 	schemeBefore = expressed(`\b([a-z][a-z0-9+]{1,11})://(?:[^\s/@"']*@)?$`)
 	sourceFile   = expressed(`\.(?:[cm]?[jt]sx?|go|py[xc]?|rb|java|kts?|scala|c|h|cc|cpp|cxx|hpp|rs|cs|fs|vb|php|exs?|erl|hs|lua|p[lm]|swift|dart|m|vue|svelte|sh|bat|ps1|ya?ml|json|toml|conf|cfg|ini|xml|log|txt|html|sql|clj|ml|nim|cr|jl|r|d|zig|so|dll|exe)$`)
 )
+
+// HOST:DISPLAY of a VNC server is its port less 5900 (qemu(1), -vnc).
+const vncPort, vncDisplays = 5900, 100
 
 // colonEndpoints finds HOST:PORT in its many forms (and named's HOST#PORT).
 func colonEndpoints(l *line) []candidate {
@@ -73,6 +76,9 @@ func colonEndpoints(l *line) []candidate {
 		c, ok := hostBefore(l, m[0])
 		if !ok || startsWithMore(l.low[end:], c.address) {
 			continue
+		}
+		if port < vncDisplays && strings.Contains(l.low[max(0, c.at-24):c.at], "vnc") {
+			port += vncPort
 		}
 		c.port, c.end = port, end
 		if c.network == "" {
@@ -122,6 +128,9 @@ func networkAfter(rest string) string {
 func hostBefore(l *line, i int) (candidate, bool) {
 	host, at, ok := bracketBefore(l.low, i)
 	if !ok {
+		if i > 0 && strings.IndexByte(`'"`, l.low[i-1]) >= 0 { // 'HOST':PORT
+			i--
+		}
 		at = i
 		for at > 0 && isHostByte(l.low[at-1]) {
 			at--
@@ -143,16 +152,34 @@ func hostBefore(l *line, i int) (candidate, bool) {
 	case scheme != "" || isKnownHost(host):
 		ok = true
 	default:
-		ok = isAddress(host) || isNamedHost(l.low, at, host)
+		ok = isAddress(host) || isNamedHost(l.low, at, host) && !isClassName(l.text[at:i])
 	}
 	c.address = canonical(host)
 	return c, ok
+}
+
+// masked is what stands where somebody removed an address: <your-ip>, #ipv4#.
+var masked = expressed(`(?:<[a-z0-9_ -]*(?:ip|addr|host)[a-z0-9_ -]*>|\[[a-z_ -]*(?:ip|addr|host)[a-z_ -]*\]|#[a-z0-9_-]*(?:ip|addr|host)[a-z0-9_-]*#|\{[a-z0-9_-]*(?:ip|addr|host)[a-z0-9_-]*\})$`)
+
+func maskBefore(low string) (at int, ok bool) {
+	if low == "" || strings.IndexByte("]>#}", low[len(low)-1]) < 0 {
+		return 0, false
+	}
+	from := max(0, len(low)-40)
+	m := masked.FindStringIndex(low[from:])
+	if m == nil {
+		return 0, false
+	}
+	return from + m[0], true
 }
 
 // bracketBefore reads "[HOST]" or "<nil>" that ends at i.
 func bracketBefore(low string, i int) (host string, at int, ok bool) {
 	if strings.HasSuffix(low[:i], "<nil>") {
 		return "", i - len("<nil>"), true
+	}
+	if at, ok := maskBefore(low[:i]); ok {
+		return "", at, true
 	}
 	if i == 0 || low[i-1] != ']' {
 		return "", 0, false
@@ -189,7 +216,7 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-var hostWords = expressed(`(?:\b(?:to|on|at|address|host|endpoint|listener|listen (?:tcp|udp)[46]?|bind(?:ing)?|listening|for|eaddrinuse|eaddrnotavail|eacces|in use|denied|address)[:=]? ?["'(\[]?/?)$`)
+var hostWords = expressed(`(?:\b(?:to|on|at|address|socket|host|endpoint|listener|listen (?:tcp|udp)[46]?|bind(?:ing)?|listening|for|eaddrinuse|eaddrnotavail|eacces|in use|denied|address)[:=]? ?["'(\[]?/?|\[af_inet6?\])$`)
 
 // isNamedHost accepts a name before ":PORT" only where an address is meant:
 // server.js:28 and times are none.
@@ -202,6 +229,13 @@ func isNamedHost(low string, at int, host string) bool {
 		return false
 	}
 	return hostWords.MatchString(low[max(0, at-40):at])
+}
+
+// isClassName tells a class with its package, as Java writes it before a line
+// number: org.example.AbstractLifeCycle.
+func isClassName(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return len(last) < len(name) && len(last) > 1 && last[0] >= 'A' && last[0] <= 'Z' && last[1] >= 'a' && last[1] <= 'z'
 }
 
 func hasLetter(s string) bool {

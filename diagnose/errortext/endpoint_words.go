@@ -9,6 +9,8 @@ import (
 var (
 	// ('127.0.0.1', 8000)  ("::1", 8000, 0, 0)  (0.0.0.0, 143)
 	tuplePattern = match(`[(\[{]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`, ",")
+	// bind(mail.example.com, 143) and listen(*, 80) of dovecot
+	callPattern = match(`\b(?:bind|listen)\(([a-z*][\w.*:-]*), (\d{2,5})\)`, "bind(", "listen(")
 	// {127,0,0,1},4000 and {0,0,0,0,0,0,0,0},4000 of Erlang
 	erlangPattern = match(`\{((?:\d{1,5},\s*){3,7}\d{1,5})\},\s*(\d{1,5})\b`, "},")
 	// sin_port=htons(8080), sin_addr=inet_addr("0.0.0.0") of strace
@@ -27,6 +29,9 @@ func tupleEndpoints(l *line) []candidate {
 			continue
 		}
 		found = append(found, numbered(l, m[0], digits, canonical(name))...)
+	}
+	for _, m := range callPattern.submatches(l.low) {
+		found = append(found, numbered(l, m[0], m[4:6], canonical(l.low[m[2]:m[3]]))...)
 	}
 	for _, m := range erlangPattern.submatches(l.low) {
 		if address, ok := erlangAddress(l.low[m[2]:m[3]]); ok {
@@ -72,9 +77,9 @@ func numbered(l *line, at int, digits []int, address string) []candidate {
 }
 
 var (
-	portWord = expressed(`port|puerto|porta|порт|ポート|端口|埠|포트|poort|cổng|連接埠`)
+	portWord = expressed(`puerto|porta|poort|port|порт|ポート|端口|埠|포트|cổng|連接埠`)
 	// What may stand between the word and the number.
-	portGap = expressed(`^(?:s|\(s\)|番号|у|а|е|om|en|号)?(?:["'\]]{0,2}\s*(?:=>|[:=])\s*|\s+|[#\[(:'"]|$)(?:(?:number|numero|número|nummer|nr\.?|no\.?|num|is|n°)\s*[:=]?\s*)?(?:(?:tcp|udp)[ /:]?\s*)?[\s#"'\x60\[({:=]{0,3}(\d{1,5})`)
+	portGap = expressed(`^(?:s|\(s\)|番号|у|а|е|om|en|号)?(?:["'\]]{0,2}\s*(?:=>|[:=])\s*|\s+|[#\[(:'"]|$)?(?:(?:number|numero|número|nummer|nr\.?|no\.?|num|is|was|to|of|at|set to|already bound|n°)\s*[:=]?\s*)?(?:(?:tcp|udp)[ /:]?\s*)?[\s#"'\x60\[({:=]{0,3}(\d{1,5})`)
 	// Keys of the other end's port, and words that only end in "port".
 	otherPort = expressed(`(?:remote|client|peer|source|src|dest|destination|upstream|backend|target|foreign|container|connect)[_.\- ]?$`)
 	noPortEnd = expressed(`(?:\b(?:re|su|im|ex|trans|pass|view|air|rap|com|de|sup|s|pur|dis)|rap)$`)
@@ -90,7 +95,7 @@ func portWords(l *line) []candidate {
 			continue
 		}
 		gap := portGap.FindStringSubmatchIndex(l.low[m[1]:min(len(l.low), m[1]+48)])
-		if gap == nil {
+		if gap == nil || gap[2] == 0 && l.low[m[0]] < 0x80 { // port80 is a name
 			continue
 		}
 		port, end, ok := portAt(l.low, m[1]+gap[2])
@@ -131,12 +136,15 @@ var notations = []pattern{
 	match(`\{port,\s*()(\d{1,5})\}`, "{port,"), // Erlang
 	// kubectl: [{80 80}], Elasticsearch: [9300-9400]
 	match(`()\[\{(\d{1,5}) \d{1,5}\}`, "[{"),
-	match(`\bto ()\[(\d{2,5})-\d{2,5}\]`, "to ["),
+	match(`(?:\bto |:)()\[(\d{2,5})-\d{2,5}\]`, "["),
 	match(`\bport already in use:? ()(\d{2,5})\b`, "port already in use"),
-	match(`\brange:? ()\[?(\d{2,5})-\d{2,5}\b`, "range"),
+	match(`\b()(\d{2,5}) (?:port\b|(?:is |was )?(?:already |currently )?(?:in use|used|taken|occupied|allocated|bound)\b)`, "port", " in use", "used", "taken", "occupied", "allocated", "bound"),
+	match(`\btried:? ()(\d{2,5})\b`, "tried"), // get-port of nuxt
+	match(`\brange:? ()\[?(\d{2,5})(?:-\d{2,5}\b|=)`, "range"),
 	// QEMU: hostfwd=tcp::2222-:22, 'tcp::2222-:22'
 	match(`\b(tcp):[0-9.]*:(\d{1,5})-`, "tcp:"),
 	match(`\b(udp):[0-9.]*:(\d{1,5})-`, "udp:"),
+	match(`['"]():[0-9.]*:(\d{1,5})-[0-9.]*:\d`, "forwarding rule"),
 }
 
 // portNotations finds the ports that some programs write without a word.

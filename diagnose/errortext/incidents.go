@@ -85,6 +85,9 @@ func (inc *incident) same(m *mention, before *recent) bool {
 	if inc.settled && inc.failure.Kind == "" {
 		return false // it was none
 	}
+	if m.kind == "" && m.path != "" && inc.empty() && inc.announced.empty() {
+		return true // "cannot bind to path" after the reason
+	}
 	e := m.endpoint
 	if e.empty() && e.address == "" && m.line.number > inc.last.number {
 		if e = before.announced(inc.last.number, m.unix); e.empty() {
@@ -246,7 +249,7 @@ func (s *incidents) settleOne(inc *incident) {
 	if inc.empty() {
 		inc.complete(inc.announced)
 	}
-	if inc.weak || inc.needsPort && inc.empty() || inc.op == Connect && inc.kind == Acces || (inc.path != "" || inc.unix) && inc.kind == Acces {
+	if inc.weak || inc.needsPort && inc.empty() || inc.kind == "" && inc.path != "" || inc.op == Connect && inc.kind == Acces || (inc.path != "" || inc.unix) && inc.kind == Acces {
 		return
 	}
 	inc.failure = inc.result()

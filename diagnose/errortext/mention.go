@@ -26,9 +26,9 @@ var (
 	goPattern = match(`\b(listen|dial) (tcp|udp|ip|unix)(?:[46]|gram|packet)?:? (\S+?):(?:[\s"']|bind\b|listen\b|$)`, "listen ", "dial ")
 	goSyscall = expressed(`^\s*(?:(bind|listen|socket|connect|connectex|setsockopt)\b:?)?\s*`)
 
-	bindWord = match(`\bbind(?:ing|s|ed)?\b|binderror|bindexception|\bbind0\b|make_sock|socket_server|\bcommbind|\bdobind|could not bind|\bbound to port\b`, "bind", "make_sock", "socket_server", "bound to port")
+	bindWord = match(`\bbind(?:ing|s|ed)?\b|binderror|bindexception|\bbind0\b|make_sock|socket_server|\bcommbind|\bdobind|could not bind|\bbound to port\b|\balready bound\b|\bcreate server socket\b`, "bind", "make_sock", "socket_server", "bound", "server socket")
 	// Other things that are bound: a DNS server's name, mounts, keys, LDAP.
-	otherBind   = expressed(`\b(?:open|mkdir|chown|chmod|unlink|stat|rename|opendir|exec\w*)\(\)|\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
+	otherBind   = expressed(`\b(?:open|mkdir|chown|chmod|unlink|stat|rename|opendir|exec\w*)\(\)|\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\bbind(?:ing)? (?:the |a )?(?:\w*key|shortcut|texture|queue|variable|param\w*|volume|event|statement)\b|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
 	listenWord  = match(`\blisten(?:s|ing|er|ers)?\b|\blisten_error|listening`, "listen")
 	connectWord = match(`\b(?:dial|dialing|connect|connecting|connectex|connection|connections? to|doconnect|connectexception|connection error|connectionerror|noroutetohostexception|getsockopt|curl)\b|phase=connect|http_?proxy error`, "connect", "dial", "noroute", "curl", "getsockopt", "http")
 )
@@ -129,16 +129,25 @@ func reasonMention(l *line) *mention {
 		return nil
 	}
 	m := &mention{kind: r.kind, op: opOf(l.low, r), unix: saysUnix(l.low)}
+	if r.weak && m.op == "" && socketError.MatchString(l.low[:r.at]) {
+		m.op = Bind // a connect's has another class or says so
+	}
 	if r.weak && m.op != Bind && m.op != Listen {
 		if m.op == Connect || quotesFile(l.low[r.end:]) {
 			return nil
 		}
 		m.weak = true
 	}
-	if r.weak && (otherBind.MatchString(l.low) || fileBefore.MatchString(l.low[:r.at])) || notSocket.MatchString(l.low) && m.op == "" {
+	if r.kind == AddrNotAvail && m.op == "" && otherCall.MatchString(l.low) {
+		return nil
+	}
+	if r.weak && (otherBind.MatchString(l.low) || openedAfter.MatchString(l.low[r.end:]) || fileBefore.MatchString(l.low[:r.at])) || notSocket.MatchString(l.low) && m.op == "" {
 		return nil
 	}
 	m.endpoint = choose(l, r, m.unix)
+	if isListing(l, m, r.at) {
+		return nil
+	}
 	if m.path != "" {
 		m.unix = true
 	}
@@ -151,8 +160,13 @@ func reasonMention(l *line) *mention {
 var nodeBind = expressed(`^error: bind ea\w+ `)
 
 var (
+	// Java's exception of a socket whose bind was denied; Android's for a socket
+	// that may not be made at all goes on with "socket failed".
+	socketError = expressed(`\bjava\.net\.socketexception: $`)
 	// A file's path right before the reason: /etc/shadow: Permission denied.
 	fileBefore = expressed(`(?:^|[\s"'=])(?:\.{0,2}/[^\s:]*|[a-z]:\\[^:]*)["']?(?:: | \()$`)
+	// Calls that set an address up and bind none.
+	otherCall = expressed(`\brtnetlink\b|\bsetsockopt\b|\bip_\w*membership\b`)
 	// Addresses of hosts that are used twice, which is no bind's failure.
 	notSocket = expressed(`\bdhcp\w*|\blease\b|\bduplicate (?:ip )?address|\barp\b|\bby (?:another )?host\b`)
 )
@@ -164,6 +178,9 @@ func quotesFile(rest string) bool {
 	return strings.HasPrefix(rest, "/") || strings.HasPrefix(rest, "open ") || strings.HasPrefix(rest, "access ") ||
 		len(rest) > 2 && rest[1] == ':' && rest[2] == '\\'
 }
+
+// openedAfter tells that a file or a device could not be opened.
+var openedAfter = expressed(`^\)?[,;:.]? ?(?:cannot|can't|could not|couldn't|unable to|failed to) (?:open|access|read|write)\b`)
 
 var unixWords = []string{"unix socket", "unix-domain", "unix domain", "local socket", "af_unix", "af_local", "unix address", "unix:", "pipe\\", "named pipe"}
 

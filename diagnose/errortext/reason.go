@@ -32,7 +32,7 @@ var (
 	// "address … is already in use", with or without the address.
 	addressUsed = expressed(`\baddress\b[ :]*(?:\S*[:.\]]\S* )?\(?(?:is |was )?(?:already |currently )?(?:in use|used|bound)\b`)
 	// What else than a socket's address may be in use.
-	otherAddress = expressed(`(?:mail|\bmac|\bip|\bemail|\bwallet|\bstreet|\bthis|\bten|\bden|\bthat|\bmemory|\bbtc|\bdevice|\bsubnet|\bnetwork|\bweb|\busb|\bphysical)[ -]?(?:die |l')?$`)
+	otherAddress = expressed(`(?:mail|\bmac|\bip|\bemail|\bwallet|\bstreet|\bthis|\bten|\bden|\bthat|\bmemory|\bbtc|\bdevice|\bsubnet|\bnetwork|\bweb|\busb|\bphysical|\bcette|\besta|\bquesto|\bdiese|この|その|该|此|邮箱|メール)[ -]?(?:die |l')?[^\x00-\x7f]?$`)
 )
 
 // otherUser is who uses an address that is none of a socket.
@@ -62,8 +62,27 @@ func reasonIn(low string) reason {
 	keep(addressUsedIn(low))
 	if best.kind == "" {
 		keep(numberIn(low))
+		keep(cutIn(low, inUseSentences, AddrInUse))
+		keep(cutIn(low, accesSentences, Acces))
 	}
 	return best
+}
+
+// cutIn finds a sentence that a terminal's width cut at the end of the line.
+func cutIn(low string, sentences []string, kind Kind) reason {
+	const enough = 12 // bytes
+	low = strings.TrimRight(low, " ")
+	if len(low) < enough {
+		return reason{}
+	}
+	for _, sentence := range sentences {
+		for n := len(sentence) - 1; n >= enough; n-- {
+			if low[len(low)-1] == sentence[n-1] && strings.HasSuffix(low, sentence[:n]) {
+				return reason{kind: kind, at: len(low) - n, end: len(low), weak: true}
+			}
+		}
+	}
+	return reason{}
 }
 
 // nameIn finds a symbol that is not a part of a longer word, "WSA" apart.
@@ -78,7 +97,7 @@ func nameIn(low string, names []string, kind Kind, weak bool) reason {
 			from = i + len(name)
 			before, after := strings.TrimSuffix(low[:i], "wsa"), strings.TrimPrefix(low[from:], "exception")
 			after = strings.TrimPrefix(after, "able") // Rust's AddrNotAvailable
-			if !endsInLetter(before) && !startsWithLetter(after) && !isSource(low, i, from) {
+			if !endsInLetter(before) && !startsWithLetter(after) && !isCompared(before, low[from:]) {
 				return reason{kind: kind, at: i, end: from, weak: weak}
 			}
 		}
@@ -86,14 +105,27 @@ func nameIn(low string, names []string, kind Kind, weak bool) reason {
 	return reason{}
 }
 
-// isSource tells that a symbol is compared with in a line of source code, as
+// isCompared tells that a symbol is compared with in a line of source code, as
 // runtimes print around the place of an error.
-func isSource(low string, i, end int) bool {
-	before := strings.TrimRight(low[:i], `"'`+" `.")
-	after := strings.TrimLeft(low[end:], `"'`+" `")
-	return strings.HasSuffix(before, "==") || strings.HasSuffix(before, "case") ||
-		strings.HasSuffix(before, "errno") && !strings.HasSuffix(low[:i], "::") && strings.HasSuffix(low[:i], ".") ||
+func isCompared(before, after string) bool {
+	beside := strings.TrimRight(before, `"'`+" `.")
+	after = strings.TrimLeft(after, `"'`+" `")
+	unqualified := strings.TrimRight(withoutQualifier(before), ` "'`)
+	return strings.HasSuffix(beside, "==") || strings.HasSuffix(unqualified, "==") || strings.HasSuffix(beside, "case") ||
+		strings.HasSuffix(beside, "errno") && !strings.HasSuffix(before, "::") && strings.HasSuffix(before, ".") ||
 		strings.HasPrefix(after, "==") || strings.HasPrefix(after, "=>")
+}
+
+// withoutQualifier cuts the "Constants." or "io::ErrorKind::" off before a name.
+func withoutQualifier(before string) string {
+	if !strings.HasSuffix(before, ".") && !strings.HasSuffix(before, "::") {
+		return before
+	}
+	end := len(before)
+	for end > 0 && len(before)-end < 60 && (isWord(before[end-1]) || before[end-1] == '.' || before[end-1] == ':') {
+		end--
+	}
+	return before[:end]
 }
 
 func sentenceIn(low string, sentences []string, kind Kind, weak bool) reason {

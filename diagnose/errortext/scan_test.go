@@ -62,7 +62,16 @@ func TestScan(t *testing.T) {
 		{"connect", "dial tcp 10.0.0.9:443: connect: cannot assign requested address", []string{"addrnotavail 10.0.0.9:443 connect 1"}},
 		{"a reason on the next line", "listen tcp 0.0.0.0:80: bind\n: An attempt was made to access a socket in a way forbidden by its access permissions.", []string{"acces 0.0.0.0:80 bind 1"}},
 		{"an unknown language", "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: ฟู บาร์)", []string{"addrinuse 0.0.0.0:80 bind 1"}},
+		{"a masked address", "bind() to <your-ip>:80 failed (98: Address already in use)", []string{"addrinuse :80 bind 1"}},
+		{"a device that can't be opened", "binding failed: Permission denied, cannot open /dev/ttyUSB0", nil},
+		{"a compared constant", "x.Status == Constants.EADDRINUSE", nil},
+		{"server without a reason", "Problem starting the console on address 0.0.0.0, port 8080", []string{"addrinuse 0.0.0.0:8080 bind 1"}},
 		{"a source's own check", "  if (e.code === 'EADDRINUSE') { port++ }", nil},
+		{"cut by a terminal's width", "listen tcp4 0.0.0.0:80: bind: address already\nin use\n", []string{"addrinuse 0.0.0.0:80 bind 1"}},
+		{"a key that is bound", "Failed to bind key F1: key already in use", nil},
+		{"a socket's path after the reason", "bind: Address in use\nunix_listener: cannot bind to path: /run/a.sock\n", []string{"inuse-unix :-/run/a.sock bind 1"}},
+		{"a socket's path without a reason", "cannot bind to path: /run/a.sock\n", nil},
+		{"a source's comment", "// bind failed: Address already in use\n", nil},
 		{"another reason", "listen tcp 0.0.0.0:80: bind: no such device", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -48,7 +48,7 @@ var accesSentences = []string{
 
 // deniedSentences are EACCES, which a file gets more often than a socket.
 var deniedSentences = []string{
-	"permission denied", "bind: access denied",
+	"permission denied", "access denied",
 	"бракуе правоў", "тказан достъп", "ha denegat el permís", "operace zamítnuta", "adgang nægtet",
 	"keine berechtigung", "ρνηση πρόσβασης", "mankas permeso", "permiso denegado", "lupa evätty",
 	"permission non accordée", "permission refusée", "pristup je odbijen", "engedély megtagadva",
@@ -61,7 +61,7 @@ var deniedSentences = []string{
 // notAvailSentences are EADDRNOTAVAIL and WSAEADDRNOTAVAIL (10049).
 var notAvailSentences = []string{
 	"cannot assign requested address", "can't assign requested address", "address not available",
-	"requested address is not valid in its context", "ip address can't be assigned to",
+	"requested address is not valid in", "ip address can't be assigned to",
 	"едостъпен адрес на гнездо", "pogut assignar l'adreça sol", "ožadovanou adresu nelze přiřadit",
 	"ikke tildele den ønskede adresse", "angeforderte adresse kann nicht zugewiesen", "εκχώρηση της ζητηθήσας διεύθυνσης",
 	"eblas asigni petatan adreson", "se puede asignar la dirección solicitada", "yydettyä osoitetta ei voi asettaa",
@@ -80,11 +80,12 @@ var notAvailSentences = []string{
 	"ądany adres jest nieprawidłowy w tym kontekście",
 }
 
-// names are symbols of the errors in errno.h, libuv, Rust, .NET and Erlang.
+// names are symbols of the errors in errno.h, libuv, Rust, .NET, Erlang and Zig,
+// and the Windows errors as an HRESULT (0x8007 and the error in hexadecimal).
 var (
-	inUseNames    = []string{"eaddrinuse", "addrinuse", "addressalreadyinuse", "addressinuse"}
-	notAvailNames = []string{"eaddrnotavail", "addrnotavail", "addressnotavailable"}
-	accesNames    = []string{"eacces", "permissiondenied"}
+	inUseNames    = []string{"eaddrinuse", "addrinuse", "addressalreadyinuse", "addressinuse", "0x80072740"}
+	notAvailNames = []string{"eaddrnotavail", "addrnotavail", "addressnotavailable", "addressunavailable", "0x80072741"}
+	accesNames    = []string{"eacces", "eaccess", "permissiondenied"}
 )
 
 // otherReasons are why a bind can fail that are none of the kinds: a line with
@@ -95,5 +96,5 @@ var otherReasons = []string{
 	"invalid credentials", "invalid address", "malformed", "unreachable", "certificate", "unknown host", "unknown port",
 	"not found", "out of range", "parse", "resolve", "resolution", "getaddrinfo", "lookup", "bad file descriptor",
 	"shut down", "closed", "out of memory", "not configured", "name or service", "servname", "unmarshal", "nodename", "unexpected end",
-	"permission", "access is denied", "read-only", "privilege", "unauthorized", "forbidden", "protocol family", "address family",
+	"permission", "access is denied", "iptables", "nftables", "read-only", "privilege", "unauthorized", "forbidden", "protocol family", "address family",
 }

@@ -34,9 +34,11 @@ func (r *recent) back(after int, visit func(*line) bool) {
 
 var (
 	// A line in which a program tells where it will listen.
-	announcement = expressed(`listen|\bbind|\bstart|\bserv(?:e|ing|er)|\brunning\b|\bopen(?:ing)?\b|\blaunch|\bport\b|_port\b|\burl\b|\bendpoint\b|\binitializ|\bexpos|\bforward|\bhttp://|\bhttps://|--port|port=|-p \d|-l \d|address=`)
+	announcement = expressed(`listen|\bcreating\b|\bbind|\bstart|\bserv(?:e|ing)|server|\brunning\b|\bopen(?:ing)?\b|\blaunch|\bport\b|_port\b|\burl\b|\bendpoint\b|\binitializ|\bexpos|\bforward|\bhttp://|\bhttps://|--port|port=|-p \d|-l \d|address=`)
 	// A line about a connection, or a port of somebody else.
 	elsewhere = expressed(`\bclient\b|\bconnect(?:ed|ing|ion|ions|s)?\b|\baccept|\bremote|\bpeer\b|\brequest|\bdial|\bupstream\b|\brefused\b|\bestablished\b|\b(?:get|post|put|head) /|\bdatabase\b|\bbroker\b|\bproxy_pass\b|\bhttp/1|\btime_wait\b|\bclose_wait\b|\bdownload|\bfetch|\binstall|\bdocs?:|\bdocumentation\b|\bfrom\b|\bregistry\b|\bstop(?:ped|ping)\b|\bavailable on npm\b`)
+	// A line that only sounds like one about a connection.
+	awaited = expressed(`\b(?:listen|wait|accept)ing (?:for )?(?:\w+ ){0,2}connections? (?:on|at)\b`)
 	// A stack frame or other line that only continues the one before.
 	frame = expressed(`\s{2,}(?:at |from |file ")|[|\]>] {3,}\S|^\s+(?:at |from |file "|in |\.\.\.|\d+:|[\w$.<>]+\()|^\s*(?:--->|caused by|file "|at [\w.$]+\()|^goroutine |^\t|^\s{4,}`)
 	// Commands: ssh -L 8080:db:80, -D 1080; docker run -p 80:80; nc -l 80.
@@ -95,7 +97,7 @@ func (r *recent) announced(after int, unix bool) endpoint {
 func announcedIn(l *line, unix bool) endpoint {
 	none := endpoint{port: noPort}
 	quoted := bindFrame.MatchString(l.low)
-	if !quoted && (!announcement.MatchString(l.low) && !commandPort.MatchString(l.low) || elsewhere.MatchString(l.low)) || connectFrame.MatchString(l.low) {
+	if !quoted && (!announcement.MatchString(l.low) && !commandPort.MatchString(l.low) || elsewhere.MatchString(l.low) && !awaited.MatchString(l.low)) || connectFrame.MatchString(l.low) {
 		return none
 	}
 	var best candidate
@@ -132,11 +134,11 @@ var (
 	// A line that explains the failure before it.
 	explains = expressed(`\bhint\b|already running on|running on (?:port|socket)|listen to port|\bis another\b|\bidentify and stop\b|\bcould not create listen|^\W*(?:udp|tcp|https?|rtmp|rtsp)://|\bport \d+ (?:is|was)\b|on that port|\bin use\b|listening port|\b(?:unable|failed|cannot|can't|could not|couldn't|error)\b.*(?:\b(?:listen|bind|start|open|port)|server)`)
 	// Frames and sources that show which call failed.
-	bindFrame    = expressed(`\bbind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|\bsyscall: '(?:bind|listen)'|bun\b`)
-	connectFrame = expressed(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|\bsyscall: 'connect'|_http_client|new_connection`)
+	bindFrame    = expressed(`\bbind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_?server\s*\(|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|\bsyscall: '(?:bind|listen)'|bun\b`)
+	connectFrame = expressed(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|\bsyscall: 'connect'|_http_client|new_connection|\bsockets?\.socket\.\w*(?:receive|send)\w*\(`)
 	// What binds before it connects.
 	outgoing   = expressed(`create_connection\(|new_connection`)
-	startsHere = expressed(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d`)
+	startsHere = expressed(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d|^\s*:::\d`)
 )
 
 // called is the operation that the lines before show, nearest first: the
