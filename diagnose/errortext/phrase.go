@@ -89,7 +89,7 @@ var vagueTaken = expressed(`^bind\b|^conflicts with an existing registration|\bp
 type inability struct {
 	said pattern
 	// They match a line, and what follows the words, that is about no bind.
-	unless, unlessAfter expression
+	unless, unlessAfter *expression
 }
 
 var inabilities = []inability{
