@@ -5,15 +5,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // httpURL is a URL as HTTP.sys registers it: "HTTP://+:80/PATH/", or with the
 // address behind the port, "HTTP://127.0.0.1:80:127.0.0.1/".
-var httpURL = regexp.MustCompile(`^(?i)https?://(?:\[[^]\s]*\]|[^:/\s]+):(\d+)[:/]\S*$`)
+var httpURL = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?i)https?://(?:\[[^]\s]*\]|[^:/\s]+):(\d+)[:/]\S*$`)
+})
 
 // httpProcess is a process of a request queue: its number alone, or in newer
 // systems in words, "ID: 4668, image: C:\server.exe".
-var httpProcess = regexp.MustCompile(`^(\d+)$|^[^:,\d]+:\s*(\d+)\s*,[^:]+:.*$`)
+var httpProcess = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d+)$|^[^:,\d]+:\s*(\d+)\s*,[^:]+:.*$`)
+})
 
 // httpLine is a line of what `netsh http show servicestate` prints: a tree by
 // its indentation, whose words are in the system's language. So only the
@@ -41,7 +46,7 @@ func parseHTTPState(text string, ports portSet) ([]KernelHolder, error) {
 	queues := make(map[string]RequestQueue)
 	var urls []string // in their order
 	for _, line := range all {
-		if !httpURL.MatchString(line.text) {
+		if !httpURL().MatchString(line.text) {
 			continue
 		}
 		known, listed := queues[line.text]
@@ -77,7 +82,7 @@ func httpTree(lines []string) []*httpLine {
 // addToQueue adds the process that the line names to the queue. Between the
 // two is the line that says that processes follow.
 func (l *httpLine) addToQueue() {
-	found := httpProcess.FindStringSubmatch(l.text)
+	found := httpProcess().FindStringSubmatch(l.text)
 	if found == nil || l.parent.parent == nil || l.parent.parent.parent == nil {
 		return
 	}
@@ -128,7 +133,7 @@ func queueName(heading string) string {
 func httpHolders(urls []string, queues map[string]RequestQueue, ports portSet) []KernelHolder {
 	var holders []KernelHolder
 	for _, url := range urls {
-		port, err := strconv.ParseUint(httpURL.FindStringSubmatch(url)[1], 10, 16)
+		port, err := strconv.ParseUint(httpURL().FindStringSubmatch(url)[1], 10, 16)
 		if err != nil || !ports.contains(uint16(port)) {
 			continue
 		}

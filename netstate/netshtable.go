@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -18,47 +17,56 @@ import (
 // of Wine, which prints nothing.
 var errNoTable = errors.New("netsh printed no table")
 
-// dashes is the line under a heading.
-var dashes = regexp.MustCompile(`^-{8,}[- ]*$`)
+// isDashes tells whether a line is the one under a heading.
+func isDashes(line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "--------") && strings.Trim(line, "- ") == ""
+}
 
 // tableLines are the lines below the first line of dashes.
 func tableLines(text string) ([]string, error) {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		if dashes.MatchString(strings.TrimSpace(line)) {
+		if isDashes(line) {
 			return lines[i+1:], nil
 		}
 	}
 	return nil, errNoTable
 }
 
-// excludedRange is a row of `show excludedportrange`: the first and the last
-// port, and a star if an administrator made it.
-var excludedRange = regexp.MustCompile(`^\s*(\d+)\s+(\d+)(?:\s+\*)?\s*$`)
+// excludedPorts are ranges that are kept from port 0. Nobody can bind those
+// that the system made for itself; those that an administrator made can be
+// bound by their number ("Administered port exclusions", marked with a star).
+type excludedPorts struct{ system, administered []PortRange }
 
-// parseExcludedPorts reads `netsh interface ipv4|ipv6 show excludedportrange`.
-func parseExcludedPorts(text string) ([]PortRange, error) {
+// parseExcludedPorts reads `netsh interface ipv4|ipv6 show excludedportrange`:
+// rows of a first and a last port, and perhaps a star.
+func parseExcludedPorts(text string) (excludedPorts, error) {
 	lines, err := tableLines(text)
 	if err != nil {
-		return nil, err
+		return excludedPorts{}, err
 	}
-	var ranges []PortRange
+	var all excludedPorts
 	for _, line := range lines {
-		row := excludedRange.FindStringSubmatch(line)
-		if row == nil {
+		row := strings.Fields(line)
+		starred := len(row) == 3 && row[2] == "*"
+		if !starred && len(row) != 2 || !isNumber(row[0]) || !isNumber(row[1]) {
 			continue
 		}
-		ports, err := parsePortRange(row[1], row[2])
-		if err != nil {
-			return nil, err
+		ports, err := parsePortRange(row[0], row[1])
+		switch {
+		case err != nil:
+			return excludedPorts{}, err
+		case starred:
+			all.administered = append(all.administered, ports)
+		default:
+			all.system = append(all.system, ports)
 		}
-		ranges = append(ranges, ports)
 	}
-	return ranges, nil
+	return all, nil
 }
 
-// lastNumber is the number at the end of a line.
-var lastNumber = regexp.MustCompile(`(\d+)\s*$`)
+func isNumber(word string) bool { return word != "" && strings.Trim(word, "0123456789") == "" }
 
 // parseDynamicPorts reads `netsh interface ipv4 show dynamicport`: the first
 // port and then the number of ports, each at the end of its line.
@@ -69,8 +77,8 @@ func parseDynamicPorts(text string) (*PortRange, error) {
 	}
 	var numbers []int
 	for _, line := range lines {
-		if found := lastNumber.FindStringSubmatch(line); found != nil {
-			n, _ := strconv.Atoi(found[1]) // the largest int for one that is too long
+		if _, digits := cutLastNumber(line); digits != "" {
+			n, _ := strconv.Atoi(digits) // the largest int for one that is too long
 			numbers = append(numbers, n)
 		}
 	}
@@ -80,6 +88,13 @@ func parseDynamicPorts(text string) (*PortRange, error) {
 	return &PortRange{First: uint16(numbers[0]), Last: uint16(numbers[0] + numbers[1] - 1)}, nil
 }
 
+// cutLastNumber takes the digits at the end of a line off it.
+func cutLastNumber(line string) (front, digits string) {
+	line = strings.TrimSpace(line)
+	front = strings.TrimRight(line, "0123456789")
+	return front, line[len(front):]
+}
+
 // parsePortProxyTable reads `netsh interface portproxy show all`, which prints
 // a table for each pair of families that has rules, and nothing without any.
 // The heading of each names the families, "ipv4" or "ipv6".
@@ -87,8 +102,8 @@ func parsePortProxyTable(text string) ([]PortForward, error) {
 	var forwards []PortForward
 	kind := ""
 	for line := range strings.Lines(text) {
-		if families := ipVersion.FindAllString(strings.ToLower(line), -1); len(families) == 2 {
-			kind = strings.Replace(families[0], "ip", "", 1) + "to" + strings.Replace(families[1], "ip", "", 1)
+		if from, to, ok := twoFamilies(line); ok {
+			kind = from + "to" + to
 		}
 		fields := strings.Fields(line)
 		if len(fields) != 4 || !isPort(fields[1]) || !isPort(fields[3]) {
@@ -103,7 +118,19 @@ func parsePortProxyTable(text string) ([]PortForward, error) {
 	return forwards, nil
 }
 
-var ipVersion = regexp.MustCompile(`ipv[46]`)
+// twoFamilies finds the names of two families in a heading: "v4" and "v6".
+func twoFamilies(line string) (first, second string, ok bool) {
+	var found []string
+	for _, part := range strings.Split(strings.ToLower(line), "ipv")[1:] {
+		if strings.HasPrefix(part, "4") || strings.HasPrefix(part, "6") {
+			found = append(found, "v"+part[:1])
+		}
+	}
+	if len(found) != 2 {
+		return "", "", false
+	}
+	return found[0], found[1], true
+}
 
 func isPort(word string) bool {
 	_, err := strconv.ParseUint(word, 10, 16)

@@ -15,23 +15,24 @@ func withCRLF(text string) string {
 }
 
 func TestParseExcludedPorts(t *testing.T) {
-	tests := map[string][]PortRange{
-		"netsh_excludedportrange_1.txt": {
-			{5357, 5357}, {5985, 5985}, {27339, 27339}, {47001, 47001}, {50000, 50059},
+	administered := []PortRange{{50000, 50059}}
+	tests := map[string]excludedPorts{
+		"netsh_excludedportrange_1.txt": {[]PortRange{
+			{5357, 5357}, {5985, 5985}, {27339, 27339}, {47001, 47001},
 			{50101, 50200}, {54913, 55012}, {55390, 55489}, {58598, 58697}, {59263, 59362},
-		},
-		"netsh_excludedportrange_2.txt": {
+		}, administered},
+		"netsh_excludedportrange_2.txt": {[]PortRange{
 			{80, 80}, {81, 81}, {88, 88}, {443, 443}, {2869, 2869}, {4041, 5040},
-			{5041, 5140}, {5141, 5240}, {5241, 5340}, {5357, 5357}, {8000, 8000}, {50000, 50059},
-		},
-		"netsh_excludedportrange_chinese.txt": {{1080, 1179}},
-		"netsh_excludedportrange_crlf.txt":    {{1024, 1123}, {1124, 1223}, {50000, 50059}},
+			{5041, 5140}, {5141, 5240}, {5241, 5340}, {5357, 5357}, {8000, 8000},
+		}, administered},
+		"netsh_excludedportrange_chinese.txt": {system: []PortRange{{1080, 1179}}},
+		"netsh_excludedportrange_crlf.txt":    {[]PortRange{{1024, 1123}, {1124, 1223}}, administered},
 	}
 	for name, want := range tests {
 		text := windowsCapture(t, name)
 		for _, text := range []string{text, withCRLF(text)} {
 			got, err := parseExcludedPorts(text)
-			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(excludedPorts{})); err != nil || diff != "" {
 				t.Errorf("%s: %v, (-want +got):\n%s", name, err, diff)
 			}
 		}
@@ -54,7 +55,7 @@ func TestParseExcludedPortsOfOddTables(t *testing.T) {
 	}
 	for name, test := range tests {
 		got, err := parseExcludedPorts(test.text)
-		if diff := cmp.Diff(test.want, got); diff != "" || (err == nil) != test.ok {
+		if diff := cmp.Diff(test.want, got.system); diff != "" || (err == nil) != test.ok {
 			t.Errorf("%s: %v, (-want +got):\n%s", name, err, diff)
 		}
 	}
@@ -155,8 +156,10 @@ func FuzzNetsh(f *testing.F) {
 	f.Add("---------\nqueue: x.\n  of:\n    12\n  urls:\n    HTTP://+:80/\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if ranges, err := parseExcludedPorts(text); err == nil {
-			if err := checkRanges("excluded", ranges); err != nil {
-				t.Error(err)
+			for _, r := range [][]PortRange{ranges.system, ranges.administered} {
+				if err := checkRanges("excluded", r); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 		if r, err := parseDynamicPorts(text); err == nil && r.First > r.Last {

@@ -79,7 +79,7 @@ func (rows ownerRows) ephemeralUse(network Network, policy *Policy) *EphemeralUs
 	if counter == nil {
 		return nil
 	}
-	counter.reserved = newPortSet(policy.ExcludedPorts[network])
+	counter.reserved = newPortSet(slices.Concat(policy.ExcludedPorts[network], policy.ReservedPorts))
 	for _, r := range rows {
 		counter.add(r.Socket)
 	}

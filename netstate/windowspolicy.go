@@ -14,7 +14,7 @@ func readPortPolicy(ctx context.Context, s *Snapshot, system windowsSystem) {
 	if len(queries) == 0 {
 		return
 	}
-	excluded, failures := make([][]PortRange, len(queries)), make([]error, len(queries))
+	excluded, failures := make([]excludedPorts, len(queries)), make([]error, len(queries))
 	var wait sync.WaitGroup
 	for i, query := range queries {
 		wait.Go(func() { excluded[i], failures[i] = readExcludedPorts(ctx, system, query.network) })
@@ -27,27 +27,28 @@ func readPortPolicy(ctx context.Context, s *Snapshot, system windowsSystem) {
 	for i, query := range queries {
 		s.limitPolicy("the "+string(query.network)+" ports that the system has excluded", failures[i])
 		if failures[i] == nil {
-			s.Policy.ExcludedPorts[query.network] = excluded[i]
+			s.Policy.ExcludedPorts[query.network] = excluded[i].system
+			s.Policy.ReservedPorts = newPortSet(append(s.Policy.ReservedPorts, excluded[i].administered...))
 		}
 	}
 }
 
-// readExcludedPorts lists the ports that the system keeps everybody from, of
-// both families.
-func readExcludedPorts(ctx context.Context, system windowsSystem, network Network) ([]PortRange, error) {
-	var all []PortRange
+// readExcludedPorts lists the ports that are kept from port 0, of both families.
+func readExcludedPorts(ctx context.Context, system windowsSystem, network Network) (excludedPorts, error) {
+	var all excludedPorts
 	for _, family := range []string{"ipv4", "ipv6"} {
 		text, err := system.netsh(ctx, "interface", family, "show", "excludedportrange", "protocol="+string(network))
 		if err != nil {
-			return nil, err
+			return all, err
 		}
 		ranges, err := parseExcludedPorts(text)
 		if err != nil {
-			return nil, err
+			return all, err
 		}
-		all = append(all, ranges...)
+		all.system = append(all.system, ranges.system...)
+		all.administered = append(all.administered, ranges.administered...)
 	}
-	return newPortSet(all), nil
+	return excludedPorts{newPortSet(all.system), newPortSet(all.administered)}, nil
 }
 
 // readDynamicPorts is the range that port 0 draws from.

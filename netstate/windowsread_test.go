@@ -139,7 +139,7 @@ func TestReadWindows(t *testing.T) {
 process 4 System  of []
 process 2668 svchost.exe running of [700] BITS,PeerDistSvc
 HTTP.sys on 80 for [2668]: [HTTP://+:80/116B50EB-ECE2-41AC-8429-9F9E963361B7/]
-excluded tcp: [{1024 1223} {50000 50059}]
+excluded tcp: [{1024 1223}]
 `},
 		"heirs of processes that have ended": {
 			Endpoint{Network: TCP, Port: 5665},
