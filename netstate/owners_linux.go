@@ -3,6 +3,7 @@ package netstate
 import (
 	"context"
 	"slices"
+	"sync"
 )
 
 // readOwners fills in the owners of the snapshot's sockets and the facts about
@@ -26,9 +27,12 @@ func readOwners(ctx context.Context, s *Snapshot) {
 	search := descriptorSearch{proc: proc, wanted: wanted}
 	search.run(ctx)
 	holders := holdersOf(search.holdings)
-	readWaits(s, proc, search.sockfs, holders)
+	var waits sync.WaitGroup
+	waits.Go(func() { readWaits(s, proc.another(), search.sockfs, holders) })
+	processes := readProcesses(s, proc, holders)
+	waits.Wait()
 	setOwners(s, holders)
-	readProcesses(s, proc, holders)
+	setCgroups(s, processes.cgroups)
 	readCanListen(s, proc, holders)
 	s.Limits = append(s.Limits, search.limits(s)...)
 	if ownerless, _ := unexplainedInodes(s); len(ownerless) > 0 {

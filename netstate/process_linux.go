@@ -13,7 +13,7 @@ import (
 
 // readProcesses fills in the processes that hold sockets, in the order of
 // their pids.
-func readProcesses(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
+func readProcesses(s *Snapshot, proc *procfs, holders map[uint64][]*holder) *processReader {
 	var pids []int
 	for _, of := range holders {
 		for _, h := range of {
@@ -21,16 +21,22 @@ func readProcesses(s *Snapshot, proc *procfs, holders map[uint64][]*holder) {
 		}
 	}
 	slices.Sort(pids)
-	r := processReader{proc: proc, stats: make(map[int]*processStat), cgroups: make(map[uint64]string)}
+	r := &processReader{proc: proc, stats: make(map[int]*processStat), cgroups: make(map[uint64]string)}
 	for _, pid := range slices.Compact(pids) {
 		if p, ok := r.process(pid); ok {
 			s.Processes = append(s.Processes, p)
 		}
 	}
 	s.Limits = append(s.Limits, r.limits...)
+	return r
+}
+
+// setCgroups names the cgroups in which the sockets were made, as far as
+// processes that have them are in the same ones.
+func setCgroups(s *Snapshot, paths map[uint64]string) {
 	for i := range s.Sockets {
 		if socket := &s.Sockets[i]; len(socket.Owners) > 0 {
-			socket.Cgroup = r.cgroups[socket.CgroupID]
+			socket.Cgroup = paths[socket.CgroupID]
 		}
 	}
 }

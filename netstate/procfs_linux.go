@@ -25,6 +25,11 @@ func openProcfs() (*procfs, error) {
 	return &procfs{directory: fd, buffer: make([]byte, 16<<10)}, nil
 }
 
+// another reads the same directory for another goroutine. It is closed with p.
+func (p *procfs) another() *procfs {
+	return &procfs{directory: p.directory, buffer: make([]byte, len(p.buffer))}
+}
+
 func (p *procfs) close() { unix.Close(p.directory) }
 
 // longestFile is where reading a file of /proc is given up: argument vectors
