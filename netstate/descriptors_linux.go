@@ -67,7 +67,10 @@ func (s *descriptorSearch) run(ctx context.Context) {
 	s.sockfs = findSockfs()
 	kernel := s.kernelThreads()
 	first := s.processes()
-	seen := slices.DeleteFunc(slices.Clone(first), func(pid int) bool { return kernel[pid] })
+	seen := slices.DeleteFunc(slices.Clone(first), func(pid int) bool {
+		_, found := slices.BinarySearch(kernel, pid)
+		return found
+	})
 	s.each(ctx, seen, (*descriptorReader).process)
 	s.looked = len(seen)
 	if s.failed == nil && !s.complete() {
@@ -115,7 +118,7 @@ func (s *descriptorSearch) processes() []int {
 // kernelThreads lists the children of process 2 if that is kthreadd, which it
 // is outside containers. Linux may start programs as its children too (a core
 // dump handler): they are left for the second look.
-func (s *descriptorSearch) kernelThreads() map[int]bool {
+func (s *descriptorSearch) kernelThreads() []int {
 	if !s.proc.seesKernel() {
 		return nil
 	}
@@ -123,12 +126,13 @@ func (s *descriptorSearch) kernelThreads() map[int]bool {
 	if err != nil {
 		return nil
 	}
-	threads := map[int]bool{2: true}
+	threads := []int{2}
 	for word := range bytes.FieldsSeq(text) {
 		if pid, err := strconv.Atoi(string(word)); err == nil {
-			threads[pid] = true
+			threads = append(threads, pid)
 		}
 	}
+	slices.Sort(threads)
 	return threads
 }
 

@@ -237,7 +237,7 @@ func startTime(ticks uint64) time.Time {
 		return time.Time{}
 	}
 	age := time.Duration(boot.Nano()) - time.Duration(ticks)*10*time.Millisecond
-	return time.Now().Add(-age).Round(10 * time.Millisecond)
+	return time.Now().UTC().Add(-age).Round(10 * time.Millisecond)
 }
 
 // canListen looks at the program that a process runs; nil also where it may

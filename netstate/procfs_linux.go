@@ -2,8 +2,6 @@ package netstate
 
 import (
 	"encoding/binary"
-	"errors"
-	"io/fs"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -139,13 +137,11 @@ func taskPath(pid, tid int) string {
 	return strconv.Itoa(pid) + "/task/" + strconv.Itoa(tid)
 }
 
-// denied tells whether an error is about permission (EACCES, EPERM).
-func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }
+// denied tells whether a bare errno is about permission.
+func denied(err error) bool { return err == unix.EACCES || err == unix.EPERM }
 
-// ended tells whether an error says that a process is not there any more.
-func ended(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
-}
+// ended tells whether a bare errno says that a process is not there any more.
+func ended(err error) bool { return err == unix.ENOENT || err == unix.ESRCH }
 
 // eachSubdirectory visits the directories in an open directory of a file
 // system that tells types in its entries: the inode number is the 64 bit number

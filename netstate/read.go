@@ -15,7 +15,7 @@ import (
 func Read(ctx context.Context, query Query) (*Snapshot, error) {
 	s := &Snapshot{
 		Schema: SnapshotSchema,
-		Taken:  time.Now(),
+		Taken:  time.Now().UTC(),
 		Host:   Host{OS: runtime.GOOS},
 		Query:  query,
 	}

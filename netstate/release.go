@@ -1,14 +1,20 @@
 package netstate
 
-import "fmt"
+import (
+	"strconv"
+	"strings"
+)
 
 // releaseAtLeast compares the beginning of a Linux release string, as
 // "6.8.0-31-generic", with a version. A string that does not begin like one
 // is older than all.
 func releaseAtLeast(release string, major, minor int) bool {
-	var a, b int
-	if n, _ := fmt.Sscanf(release, "%d.%d", &a, &b); n != 2 {
+	first, rest, _ := strings.Cut(release, ".")
+	a, err := strconv.Atoi(first)
+	if err != nil {
 		return false
 	}
-	return a > major || a == major && b >= minor
+	digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+	b, err := strconv.Atoi(rest[:digits])
+	return err == nil && (a > major || a == major && b >= minor)
 }
