@@ -230,11 +230,14 @@ func (a attempt) surprises() bool {
 }
 
 func (c *inquiry) attempt(request netstate.BindRequest) attempt {
-	a := attempt{
-		address:    request.Address.String(),
-		request:    request,
-		prediction: Predict(c.snapshot, request),
-	}
+	a := c.observed(request)
+	a.address, a.prediction = request.Address.String(), Predict(c.snapshot, request)
+	return a
+}
+
+// observed is the part of an attempt that the system answered.
+func (c *inquiry) observed(request netstate.BindRequest) attempt {
+	a := attempt{request: request}
 	for _, outcome := range c.snapshot.Observed {
 		if outcome.Request == request {
 			a.observed = outcome.Result

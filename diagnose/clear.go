@@ -1,19 +1,18 @@
 package diagnose
 
-import (
-	"slices"
+import "portdoc/netstate"
 
-	"portdoc/netstate"
-)
-
-// Clear tells whether [Why] would say that the address is free and have nothing
-// to add: no socket is on the port, each bind that the question means was tried,
-// and succeeded as the rules foretell. It takes a third of the time.
+// Clear tells whether [Why] would say that the address is free and name no
+// socket: none is on the port, and each bind that the question means was tried
+// and succeeded, or is a part of one that did. It takes a tenth of the time.
 func Clear(s *netstate.Snapshot, q Question) bool {
 	c := newInquiry(s, q)
 	if q.Network == netstate.Unix || len(c.rows) > 0 {
 		return false
 	}
-	c.makeAttempts()
-	return c.wasTried(c.asked()) && c.outcome(c.asked()) == ResultOK && !slices.ContainsFunc(c.attempts, attempt.surprises)
+	for _, address := range c.addresses() {
+		c.attempts = append(c.attempts, c.observed(c.request(address, c.asked())))
+	}
+	c.markIncluded()
+	return c.wasTried(c.asked()) && c.outcome(c.asked()) == ResultOK
 }

@@ -29,9 +29,13 @@ func Probe(requests []BindRequest) []BindOutcome {
 	wait.Wait()
 	var outcomes []BindOutcome
 	for i, result := range results {
-		if result != "" {
-			outcomes = append(outcomes, BindOutcome{Request: requests[i], Result: result})
+		if result == "" {
+			continue
 		}
+		if outcomes == nil {
+			outcomes = make([]BindOutcome, 0, len(results)-i)
+		}
+		outcomes = append(outcomes, BindOutcome{Request: requests[i], Result: result})
 	}
 	return outcomes
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,7 +93,9 @@ func parseTargets(ctx context.Context, all []written) ([]checkTarget, netstate.Q
 			asked[e] = true
 			query.Endpoints = append(query.Endpoints, e)
 		}
-		for _, s := range first.upTo(last) {
+		subjects := first.upTo(last)
+		targets = slices.Grow(targets, len(subjects))
+		for _, s := range subjects {
 			if !repeated(identity{s.target, w.source.name, w.source.file}) {
 				targets = append(targets, checkTarget{s, w.source})
 			}

@@ -48,12 +48,15 @@ func try(s *netstate.Snapshot, all []netstate.BindRequest) []netstate.BindOutcom
 	if len(all) < many || s.Host.OS != "linux" {
 		return netstate.Probe(all)
 	}
-	first := make([]netstate.BindRequest, 0, len(all))
 	deferred := make(map[portKey]bool, len(all)/2)
 	for i, r := range all {
 		if i+1 < len(all) && includesAlone(all, i) {
 			deferred[keyOf(r)] = true
-		} else {
+		}
+	}
+	first := make([]netstate.BindRequest, 0, len(all)-len(deferred))
+	for _, r := range all {
+		if !deferred[keyOf(r)] || r.Address != netip.IPv4Unspecified() {
 			first = append(first, r)
 		}
 	}
@@ -87,12 +90,14 @@ func requests(s *netstate.Snapshot, asked []diagnose.Question) []netstate.BindRe
 	each(s, asked, func(i int, part *netstate.Snapshot) { wanted[i] = diagnose.Requests(part, asked[i]) })
 	all := make([]netstate.BindRequest, 0, 2*len(asked))
 	run := 0 // where the requests of a port begin
-	for _, request := range slices.Concat(wanted...) {
-		if len(all) > 0 && keyOf(all[len(all)-1]) != keyOf(request) {
-			run = len(all)
-		}
-		if !slices.Contains(all[run:], request) {
-			all = append(all, request)
+	for _, of := range wanted {
+		for _, request := range of {
+			if len(all) > 0 && keyOf(all[len(all)-1]) != keyOf(request) {
+				run = len(all)
+			}
+			if !slices.Contains(all[run:], request) {
+				all = append(all, request)
+			}
 		}
 	}
 	return all
