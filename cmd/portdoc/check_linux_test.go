@@ -283,8 +283,8 @@ func TestNextLook(t *testing.T) {
 		want     pause
 	}{
 		"TIME_WAIT":                    {timeWait(snapshottest.NewSnapshot()), untilFree, pause{length: left}},
-		"listener":                     {listener(snapshottest.NewSnapshot()), untilFree, pause{processInterval, []int{4211}}},
-		"listener and TIME_WAIT":       {timeWait(listener(snapshottest.NewSnapshot())), untilFree, pause{processInterval, []int{4211}}},
+		"listener":                     {listener(snapshottest.NewSnapshot()), untilFree, pause{length: processInterval, pids: []int{4211}}},
+		"listener and TIME_WAIT":       {timeWait(listener(snapshottest.NewSnapshot())), untilFree, pause{length: processInterval, pids: []int{4211}}},
 		"hidden":                       {hidden(snapshottest.NewSnapshot()), untilFree, pause{length: pollInterval}},
 		"listener, wanted by a client": {listener(snapshottest.NewSnapshot()), untilOpen, pause{length: pollInterval}},
 	} {

@@ -26,12 +26,15 @@ const (
 type pause struct {
 	length time.Duration
 	pids   []int
+	// least is how long the last look took: no more than half of the time
+	// goes into looking.
+	least time.Duration
 }
 
 // wait looks again until all targets are as they are wanted, or the deadline
 // is over. It says why it waits, once for each reason.
 func (k *checkup) wait(ctx context.Context, results []checked, deadline time.Time) ([]checked, error) {
-	told := ""
+	told, took := "", time.Duration(0)
 	for {
 		pending := slices.DeleteFunc(slices.Clone(results), func(r checked) bool { return r.status == exitFree })
 		if len(pending) == 0 {
@@ -46,14 +49,17 @@ func (k *checkup) wait(ctx context.Context, results []checked, deadline time.Tim
 			return results, nil
 		}
 		next := k.nextLook(pending)
-		next.length = min(next.length, time.Until(deadline))
+		next.least = took
+		next.length = min(max(next.length, took), time.Until(deadline))
 		if err := next.sleep(ctx); err != nil {
 			return nil, err
 		}
 		var err error
+		began := time.Now()
 		if results, err = k.look(ctx); err != nil {
 			return nil, err
 		}
+		took = time.Since(began)
 	}
 }
 

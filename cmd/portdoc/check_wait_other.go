@@ -8,7 +8,7 @@ import "context"
 // for: only Linux tells when one that is no child has ended.
 func (p pause) sleep(ctx context.Context) error {
 	if len(p.pids) > 0 {
-		p.length = min(p.length, pollInterval)
+		p.length = min(p.length, max(pollInterval, p.least))
 	}
 	return sleepFor(ctx, p.length)
 }
