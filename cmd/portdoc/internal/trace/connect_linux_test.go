@@ -251,9 +251,73 @@ func TestConnectLoop(t *testing.T) {
 	}
 }
 
-// TestFilter: the filter is as small as it says: a unix socket's connect passes
+// TestWithoutConnect: on a kernel that can't make signals wait, connects pass
+// and binds do not.
+func TestWithoutConnect(t *testing.T) {
+	filter := withoutConnect(program(1))
+	for number, want := range map[uint32]uint32{
+		unix.SYS_CONNECT: unix.SECCOMP_RET_ALLOW, unix.SYS_GETPID: unix.SECCOMP_RET_ALLOW,
+		unix.SYS_BIND: unix.SECCOMP_RET_USER_NOTIF, unix.SYS_LISTEN: unix.SECCOMP_RET_USER_NOTIF,
+	} {
+		if got := decide(filter, map[uint32]uint32{dataArchitecture: 1, dataNumber: number, dataLength: lengthIPv4}); got != want {
+			t.Errorf("call %d: %#x, want %#x", number, got, want)
+		}
+	}
+}
+
+// TestProgram: the filter hands over what it says, and nothing else.
+func TestProgram(t *testing.T) {
+	const handed, passes = unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW
+	for _, test := range []struct {
+		architecture, number, length uint32
+		want                         uint32
+	}{
+		{1, unix.SYS_BIND, 0, handed},
+		{1, unix.SYS_LISTEN, 0, handed},
+		{1, unix.SYS_CONNECT, lengthIPv4, handed},
+		{1, unix.SYS_CONNECT, lengthIPv6, handed},
+		{1, unix.SYS_CONNECT, lengthStorage, handed},
+		{1, unix.SYS_CONNECT, unix.SizeofSockaddrUnix, passes},
+		{1, unix.SYS_CONNECT, 0, passes},
+		{1, unix.SYS_GETPID, lengthIPv4, passes},
+		{1, unix.SYS_BIND | x32Bit, 0, passes},
+		{2, unix.SYS_BIND, 0, passes},
+		{2, unix.SYS_CONNECT, lengthIPv4, passes},
+	} {
+		got := decide(program(1), map[uint32]uint32{dataArchitecture: test.architecture, dataNumber: test.number, dataLength: test.length})
+		if got != test.want {
+			t.Errorf("call %d of architecture %d with length %d: %#x, want %#x", test.number, test.architecture, test.length, got, test.want)
+		}
+	}
+}
+
+// decide runs a filter as the kernel does.
+func decide(filter []unix.SockFilter, data map[uint32]uint32) uint32 {
+	var a uint32
+	for i := 0; ; i++ {
+		step, holds := filter[i], false
+		switch step.Code {
+		case unix.BPF_LD | unix.BPF_W | unix.BPF_ABS:
+			a = data[step.K]
+			continue
+		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K:
+			holds = a == step.K
+		case unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K:
+			holds = a >= step.K
+		default:
+			return step.K
+		}
+		if holds {
+			i += int(step.Jt)
+		} else {
+			i += int(step.Jf)
+		}
+	}
+}
+
+// TestUnixConnect: a unix socket's connect passes
 // without this process.
-func TestFilter(t *testing.T) {
+func TestUnixConnect(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a socket's path that is longer than an address of IPv6")
 	listener, err := net.Listen("unix", path)
 	if err != nil {

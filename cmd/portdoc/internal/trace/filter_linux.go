@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -64,6 +65,14 @@ func program(architecture uint32) []unix.SockFilter {
 	}
 }
 
+// withoutConnect is the filter that hands connects over to nobody.
+func withoutConnect(filter []unix.SockFilter) []unix.SockFilter {
+	const connect = 6 // the place of that comparison
+	filter = slices.Clone(filter)
+	filter[connect].Jt = filter[connect].Jf
+	return filter
+}
+
 // install puts the filter on the calling thread and on all that it will start,
 // for good, and returns the descriptor on which calls are announced.
 //
@@ -91,12 +100,13 @@ func install() (listener int, err error) {
 
 // installProgram makes signals wait while a call is looked at, where the kernel
 // can (5.19): a handler would otherwise interrupt the call, and some programs
-// take EINTR of a bind for a failure.
+// take EINTR of a bind for a failure. Of a connect it would be worse, as it
+// means that the connect goes on, so without that connects are not watched.
 func installProgram(filter []unix.SockFilter) (int, error) {
 	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 	listener, err := seccomp(filter, flags|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 	if err == unix.EINVAL {
-		listener, err = seccomp(filter, flags)
+		listener, err = seccomp(withoutConnect(filter), flags)
 	}
 	if err == nil { // from 6.6 on: the caller and this process take turns on one processor
 		unix.IoctlSetInt(listener, unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
