@@ -25,7 +25,13 @@ type connects struct {
 	under []*watched
 	next  time.Time     // when to look again, if there are any
 	pause time.Duration // between two looks
+	// callers are the threads that have made a connect, by their id. One that
+	// failed may be the last thing that its process does.
+	callers map[int]Call
 }
+
+// mostCallers bounds how many are remembered.
+const mostCallers = 4096
 
 // firstLook is how long a connect is given to get its port: it takes some ten
 // microseconds from the moment when its thread goes on.
@@ -41,34 +47,35 @@ func (c *connects) begin(n *notification) {
 				err = fmt.Errorf("a connect could not be looked at: %v", failure)
 			}
 		}()
-		w, err = lookAtConnect(n)
+		w, err = c.prepare(n)
 	}()
+	c.tracer.count(1)
 	released := letThrough(c.tracer.listener, n.id)
 	if err != nil {
 		c.tracer.handler.Blind(err)
 	}
-	switch {
-	case w == nil:
-	case released != nil: // the thread is gone, or it was another's socket
-		w.close()
-	default:
-		if first := w.began.Add(firstLook); len(c.under) == 0 || first.Before(c.next) {
-			c.next, c.pause = first, firstLook
+	if w == nil || released != nil { // the thread is gone, or it was another's socket
+		if w != nil {
+			w.close()
 		}
-		c.under = append(c.under, w)
-		c.tracer.count(1)
+		c.tracer.count(-1)
+		return
 	}
+	if first := w.began.Add(firstLook); len(c.under) == 0 || first.Before(c.next) {
+		c.next, c.pause = first, firstLook
+	}
+	c.under = append(c.under, w)
 }
 
-// lookAtConnect reads what can't be read later. It returns nil for sockets that
-// are none of TCP, or have a port.
-func lookAtConnect(n *notification) (*watched, error) {
+// prepare reads what can't be read later. It returns nil for sockets that are
+// none of TCP, or have a port.
+func (c *connects) prepare(n *notification) (*watched, error) {
 	if n.tid == 0 {
 		return nil, errUnseen
 	}
 	w := &watched{
 		tid: int(n.tid), number: n.data.number, instruction: n.data.instruction,
-		call: Call{Op: Connect, Network: "tcp"}, began: time.Now(), ended: make(chan struct{}),
+		call: c.caller(int(n.tid)), began: time.Now(), ended: make(chan struct{}),
 	}
 	var err error
 	if w.fd, err = borrowOf(w.tid, int(int32(n.data.arguments[0]))); err != nil {
@@ -80,12 +87,28 @@ func lookAtConnect(n *notification) (*watched, error) {
 		length := uint64(uint32(n.data.arguments[2]))
 		remote, ok := decodeSockaddr(readMemory(w.tid, n.data.arguments[1], length))
 		w.call.Remote = remote.local
-		if ok && w.call.Remote.IsValid() && !w.changed() {
+		own := sourceOf(w.fd)
+		if ok && own.Port() == 0 && own.Addr().Is4() == w.call.Remote.Addr().Is4() {
 			return w, nil
 		}
 	}
 	unix.Close(w.fd)
 	return nil, nil
+}
+
+// caller is the beginning of a call of a thread.
+func (c *connects) caller(tid int) Call {
+	if known, ok := c.callers[tid]; ok {
+		return known
+	}
+	if c.callers == nil || len(c.callers) >= mostCallers {
+		c.callers = make(map[int]Call)
+	}
+	call := Call{Op: Connect, Network: "tcp"}
+	thread, _ := readStatus(tid)
+	call.identify(thread)
+	c.callers[tid] = call
+	return call
 }
 
 // timeout is until the next look, nil if there is nothing to look at.
@@ -142,10 +165,9 @@ func (c *connects) outcome(w *watched, over bool) (failed, known bool) {
 	if w.changed() {
 		return false, true
 	}
-	if w.call.PID == 0 {
-		thread, ok := readStatus(w.tid)
-		w.call.identify(thread)
-		if over = over || !ok; !over {
+	if !over && w.syscalls == nil && w.schedule == nil {
+		_, alive := readStatus(w.tid)
+		if over = !alive; alive {
 			w.open()
 		}
 	}
@@ -157,6 +179,10 @@ func (c *connects) outcome(w *watched, over bool) (failed, known bool) {
 
 // failed tells of a connect that got no port for want of ports or addresses.
 func (c *connects) failed(w *watched) {
+	if thread, ok := readStatus(w.tid); ok && thread.state != 'Z' {
+		w.call.identify(thread) // it may have another program since
+		c.callers[w.tid] = w.call
+	}
 	c.tracer.options(w.fd, &w.call)
 	w.call.Local = sourceOf(w.fd)
 	if lent, err := unix.GetsockoptInt(w.fd, unix.SOL_IP, unix.IP_LOCAL_PORT_RANGE); err == nil {
