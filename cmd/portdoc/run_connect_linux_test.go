@@ -27,7 +27,7 @@ func init() {
 const crampedServer = "127.0.0.1:5000"
 
 // crampedRole makes a network whose ephemeral range is four ports, all with a
-// connection to a server, and runs a dialer under portdoc there.
+// connection to a server, and runs a command under portdoc there.
 func crampedRole(arguments []string) {
 	must(netstatetest.LoopbackUp())
 	set("net/ipv4/ip_local_port_range", "40000 40003")
@@ -37,15 +37,11 @@ func crampedRole(arguments []string) {
 	for range 4 {
 		server.connect([]string{"-", crampedServer})
 	}
-	path, err := os.Executable()
-	must(err)
-	words := append([]string{"run", "--", "env", "PORTDOC_TEST_ROLE=dialer", path}, arguments...)
-	command := exec.Command("portdoc", words...)
+	command := exec.Command("portdoc", append([]string{"run", "--"}, arguments...)...)
 	command.Env = append(os.Environ(), "PORTDOC_TEST_ROLE=")
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	if command.Run(); command.ProcessState.ExitCode() != 3 {
-		fmt.Println(command.ProcessState)
-	}
+	command.Run()
+	fmt.Println(command.ProcessState)
 }
 
 // dialerRole connects to its arguments one after the other, prints what comes
@@ -66,7 +62,14 @@ func dialerRole(arguments []string) {
 	os.Exit(3)
 }
 
-// inCramped runs a dialer in the cramped network. What varies in what portdoc
+// dialer is the words of a command that runs [dialerRole].
+func dialer(arguments ...string) []string {
+	path, err := os.Executable()
+	must(err)
+	return append([]string{"env", "PORTDOC_TEST_ROLE=dialer", path}, arguments...)
+}
+
+// inCramped runs a command in the cramped network. What varies in what portdoc
 // says is replaced.
 func inCramped(t *testing.T, arguments ...string) (out, errors string) {
 	t.Helper()
@@ -106,21 +109,44 @@ portdoc: connect 127.0.0.1:5000 failed in dialer (pid 1)
 // often it is made.
 func TestRunConnect(t *testing.T) {
 	t.Parallel()
-	out, said := inCramped(t, crampedServer+"*1000")
+	out, said := inCramped(t, dialer(crampedServer+"*1000")...)
 	want := noPortLeft + "portdoc: connect for want of a source port failed again, 999 times\n"
-	if diff := cmp.Diff(want, said); diff != "" || out != "EADDRNOTAVAIL\n" {
+	if diff := cmp.Diff(want, said); diff != "" || out != "EADDRNOTAVAIL\nexit status 3\n" {
 		t.Errorf("printed %q (-want +got):\n%s", out, diff)
+	}
+}
+
+// clientPrograms are real programs that connect to the server.
+var clientPrograms = map[string][]string{
+	"node":    {"-e", "require('net').connect(5000, '127.0.0.1')"},
+	"python3": {"-c", "import socket; socket.create_connection(('127.0.0.1', 5000))"},
+	"perl":    {"-MIO::Socket::INET", "-e", "IO::Socket::INET->new('127.0.0.1:5000') or die $@"},
+	"bash":    {"-c", ": </dev/tcp/127.0.0.1/5000"},
+}
+
+func TestRunConnectPrograms(t *testing.T) {
+	for name, arguments := range clientPrograms {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath(name); err != nil {
+				t.Skipf("this machine has no %s", name)
+			}
+			out, said := inCramped(t, append([]string{name}, arguments...)...)
+			if !strings.Contains(said, noPortLeft) || strings.Contains(out, "exit status 0") {
+				t.Errorf("%s, and without the report:\n%s", out, said)
+			}
+		})
 	}
 }
 
 // TestRunConnectNoAddress: as is one that has no source address.
 func TestRunConnectNoAddress(t *testing.T) {
 	t.Parallel()
-	out, said := inCramped(t, "[::1]:5000*2", "[2001:db8::1]:80")
+	out, said := inCramped(t, dialer("[::1]:5000*2", "[2001:db8::1]:80")...)
 	want := `portdoc: connect [::1]:5000 failed in dialer (pid 1): no interface has an IPv6 address that it could come from (EADDRNOTAVAIL)
 portdoc: connect for want of an IPv6 source address failed again, 2 times
 `
-	if diff := cmp.Diff(want, said); diff != "" || out != "EADDRNOTAVAIL\nEADDRNOTAVAIL\n" {
+	if diff := cmp.Diff(want, said); diff != "" || out != "EADDRNOTAVAIL\nEADDRNOTAVAIL\nexit status 3\n" {
 		t.Errorf("printed %q (-want +got):\n%s", out, diff)
 	}
 }
@@ -128,8 +154,8 @@ portdoc: connect for want of an IPv6 source address failed again, 2 times
 // TestRunConnectOther: connects that fail otherwise are not.
 func TestRunConnectOther(t *testing.T) {
 	t.Parallel()
-	out, said := inCramped(t, "127.0.0.1:1", "192.0.2.1:80")
-	if out != "ECONNREFUSED\nENETUNREACH\n" || said != "" {
+	out, said := inCramped(t, dialer("127.0.0.1:1", "192.0.2.1:80")...)
+	if out != "ECONNREFUSED\nENETUNREACH\nexit status 3\n" || said != "" {
 		t.Errorf("printed %q, said %q", out, said)
 	}
 }
@@ -179,9 +205,7 @@ func TestRunConnects(t *testing.T) {
 			c.Close()
 		}
 	}()
-	path, err := os.Executable()
-	must(err)
-	words := []string{"env", "PORTDOC_TEST_ROLE=dialer", path, listener.Addr().String() + "*1000", "127.0.0.1:1*100"}
+	words := dialer(listener.Addr().String()+"*1000", "127.0.0.1:1*100")
 	plain, watched := execute(t, words...), underRun(t, words...)
 	if plain != watched || watched.status != 3 {
 		t.Errorf("%+v, and under run %+v", plain, watched)
