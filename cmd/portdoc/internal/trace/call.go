@@ -61,7 +61,7 @@ type Call struct {
 }
 
 // Handler is told of calls. Its functions are called from several goroutines
-// at once.
+// at once, but for connects in their order.
 type Handler struct {
 	// Held is called before a call is made: the caller waits for it, so what
 	// it sees is what the call will find. After the time of [HoldLimit] the

@@ -28,6 +28,7 @@ type connects struct {
 	// callers are the threads that have made a connect, by their id. One that
 	// failed may be the last thing that its process does.
 	callers map[int]Call
+	told    chan struct{} // closed when the last failure is told
 }
 
 // mostCallers bounds how many are remembered.
@@ -177,7 +178,7 @@ func (c *connects) outcome(w *watched, over bool) (failed, known bool) {
 	return !w.changed(), true // it may have got one since
 }
 
-// failed tells of a connect that got no port for want of ports or addresses.
+// failed tells of a connect that got no port.
 func (c *connects) failed(w *watched) {
 	if thread, ok := readStatus(w.tid); ok && thread.state != 'Z' {
 		w.call.identify(thread) // it may have another program since
@@ -189,20 +190,37 @@ func (c *connects) failed(w *watched) {
 		w.call.FirstPort, w.call.LastPort = uint16(lent), uint16(uint32(lent)>>16)
 	}
 	w.close()
+	before, told := c.told, make(chan struct{})
+	c.told = told
 	go func() {
 		defer c.tracer.count(-1)
-		if w.call.OtherNetwork {
-			return // its routes can't be asked from here
+		defer close(told)
+		if before != nil {
+			<-before // they are told in their order
 		}
-		switch err := route(&w.call); err {
-		case nil, unix.EAGAIN:
-		case unix.EADDRNOTAVAIL:
-			w.call.NoAddress = true
-		default:
-			return
-		}
-		c.tracer.handler.Ended(&w.call, true)
+		c.tracer.tellConnect(&w.call)
 	}()
+}
+
+// tellConnect finds out whether a connect lacked a port, an address, or
+// something else. The routes of another network can't be asked from here.
+func (t *Tracer) tellConnect(call *Call) {
+	defer func() {
+		if failure := recover(); failure != nil {
+			t.handler.Blind(fmt.Errorf("a connect could not be told of: %v", failure))
+		}
+	}()
+	if call.OtherNetwork {
+		return
+	}
+	switch route(call) {
+	case nil, unix.EAGAIN:
+	case unix.EADDRNOTAVAIL:
+		call.NoAddress = true
+	default:
+		return
+	}
+	t.handler.Ended(call, true)
 }
 
 // close gives up.
