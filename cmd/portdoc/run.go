@@ -18,7 +18,7 @@ const runHelp = `Run a command and explain each bind that fails, at the moment i
 The command has its own terminal, signals, exit status and output; reports go
 to standard error. On Linux its bind, listen and connect calls are watched as
 they are made, in everything that it starts. A connect is explained if it finds
-no source port; it takes some 30 microseconds longer. Watching keeps programs
+no source port; it takes some 40 microseconds longer. Watching keeps programs
 from gaining privileges when they start (set-user-ID, file capabilities), unless
 root runs them: for such a command, and with --text-only, the error messages are
 read instead, as they are on other systems.`
