@@ -20,8 +20,8 @@
 // calls of what is left fail with ENOSYS.
 //
 // A watched call costs two switches of processes and some system calls here:
-// some 40 microseconds for a connect, and three or four times that for a bind. A signal that
-// arrives in the few microseconds until this process has taken the call
-// interrupts it: where its handler was set without SA_RESTART, the program sees
-// EINTR of a call that has not begun.
+// some 40 microseconds for a connect, and three or four times that for a bind.
+// A signal that arrives in the few microseconds until this process has taken
+// the call interrupts it: where its handler was set without SA_RESTART, the
+// program sees EINTR of a call that has not begun.
 package trace
