@@ -16,11 +16,12 @@ import (
 const runHelp = `Run a command and explain each bind that fails, at the moment it fails.
 
 The command has its own terminal, signals, exit status and output; reports go
-to standard error. On Linux its bind and listen calls are watched as they are
-made, in everything that it starts. That keeps programs from gaining privileges
-when they start (set-user-ID, file capabilities), unless root runs them: for
-such a command, and with --text-only, the error messages are read instead, as
-they are on other systems.`
+to standard error. On Linux its bind, listen and connect calls are watched as
+they are made, in everything that it starts. A connect is explained if it finds
+no source port; it takes some 40 microseconds longer. Watching keeps programs
+from gaining privileges when they start (set-user-ID, file capabilities), unless
+root runs them: for such a command, and with --text-only, the error messages are
+read instead, as they are on other systems.`
 
 const runExamples = `  portdoc run -- ./server --port 8080        explain why it can't start
   portdoc run -- npm start                   also what it starts
@@ -65,7 +66,7 @@ func newRun(c *console) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.SetInterspersed(false) // what follows the command's name is its own
-	flags.StringVar(&o.onFail, "on-fail", onFailReport, "`WHAT` to do when it ended: report, or wait until the address is free and start it again")
+	flags.StringVar(&o.onFail, "on-fail", onFailReport, "`ACTION` when its bind failed: report, or wait until the\naddress is free and start it again")
 	flags.BoolVar(&o.textOnly, "text-only", false, "watch no calls, only read the error messages")
 	flags.BoolVar(&o.verbose, "verbose", false, "say how the command is watched")
 	return command
@@ -143,7 +144,7 @@ func newWatching(r *runReporter, o *runOptions, path string) *watching {
 	if o.verbose && w.tracer == nil {
 		r.say(fmt.Sprintf("reading error messages (%s)", why))
 	} else if o.verbose {
-		r.say("watching bind and listen calls")
+		r.say("watching bind, listen and connect calls")
 	}
 	var files []*os.File
 	if w.tracer != nil {

@@ -74,7 +74,15 @@ func callTarget(call *trace.Call) string {
 
 // callAddress is the address of a call; an IPv4 address of an IPv6 socket is
 // one of IPv4.
-func callAddress(call *trace.Call) netip.Addr { return call.Local.Addr().Unmap() }
+func callAddress(call *trace.Call) netip.Addr { return callEndpoint(call).Addr().Unmap() }
+
+// callEndpoint is what a call asks for: a connect has it as its destination.
+func callEndpoint(call *trace.Call) netip.AddrPort {
+	if call.Op == trace.Connect {
+		return call.Remote
+	}
+	return call.Local
+}
 
 // foresees tells whether a call is going to fail, as far as that can be seen
 // without disturbing anybody.
@@ -107,6 +115,9 @@ func ownRights(call *trace.Call) bool {
 
 // callHeader says which call failed where.
 func callHeader(call *trace.Call) string {
+	if call.PID == 0 {
+		return callName(call) + " failed in a process that has ended"
+	}
 	return fmt.Sprintf("%s failed in %s (pid %d)", callName(call), call.Program, call.PID)
 }
 
@@ -118,7 +129,7 @@ func addressText(call *trace.Call) string {
 	if call.Network == "unix" {
 		return call.Path
 	}
-	text := net.JoinHostPort(callAddress(call).String(), strconv.Itoa(int(call.Local.Port())))
+	text := net.JoinHostPort(callAddress(call).String(), strconv.Itoa(int(callEndpoint(call).Port())))
 	if call.Network == "udp" {
 		text += "/udp"
 	}

@@ -19,12 +19,13 @@ import (
 
 func init() {
 	roles["binder"] = binderRole
+	roles["nobody"] = nobodyRole
 }
 
 // binderRole does what its arguments say, one after the other: "user=N" gives
 // its privileges up, "wait" prints a line and waits for one, "unix=PATH" and
 // "ADDRESS[+OPTION...]" bind and listen. What fails is printed to standard
-// error, and ends it with status 9.
+// error, and ends it with status 9. "dial=ADDRESS" connects.
 func binderRole(arguments []string) {
 	for _, argument := range arguments {
 		if err := binderStep(argument); err != nil {
@@ -51,6 +52,9 @@ func binderStep(argument string) error {
 		_, err := os.Stdin.Read(make([]byte, 1))
 		return err
 	}
+	if address, ok := strings.CutPrefix(argument, "dial="); ok {
+		return unix.Connect(open(unix.SOCK_STREAM, address, nil), sockaddr(address))
+	}
 	words := strings.Split(argument, "+")
 	fd := open(unix.SOCK_STREAM, words[0], words[1:])
 	if err := unix.Bind(fd, sockaddr(words[0])); err != nil {
@@ -73,7 +77,7 @@ type ending struct {
 }
 
 // execute runs a program to its end.
-func execute(t *testing.T, words ...string) ending {
+func execute(t testing.TB, words ...string) ending {
 	t.Helper()
 	command := exec.Command(words[0], words[1:]...)
 	var out, complaint bytes.Buffer
@@ -220,6 +224,49 @@ func TestRunDropped(t *testing.T) {
 	wantIn(t, got.errors, "bind "+address+" failed", "listens on "+address)
 }
 
+// nobodyRole is portdoc with these arguments for a user without privileges.
+func nobodyRole(arguments []string) {
+	must(errors.Join(syscall.Setgroups(nil), syscall.Setgid(65534), syscall.Setuid(65534)))
+	must(os.Unsetenv("PORTDOC_TEST_ROLE"))
+	os.Args = append([]string{"portdoc"}, arguments...)
+	main()
+}
+
+// TestRunSetUserID: a program that gains privileges does so under portdoc too,
+// and it is said what that costs.
+func TestRunSetUserID(t *testing.T) {
+	t.Parallel()
+	if netstatetest.Ordinary() {
+		t.Skip("only root can make a program that gains privileges")
+	}
+	id, err := exec.LookPath("id")
+	must(err)
+	program, err := os.ReadFile(id)
+	must(err)
+	directory, err := os.MkdirTemp("", "portdoc")
+	must(err)
+	t.Cleanup(func() { os.RemoveAll(directory) })
+	var mount unix.Statfs_t
+	if must(unix.Statfs(directory, &mount)); mount.Flags&unix.ST_NOSUID != 0 {
+		t.Skipf("%s is mounted without set-user-ID", directory)
+	}
+	path := filepath.Join(directory, "gainer")
+	must(errors.Join(os.Chmod(directory, 0o755), os.WriteFile(path, program, 0o755), os.Chmod(path, 0o755|os.ModeSetuid)))
+	self, err := os.Executable()
+	must(err)
+	as := func(arguments ...string) ending {
+		return execute(t, append([]string{"env", "PORTDOC_TEST_ROLE=nobody", self}, arguments...)...)
+	}
+	const said = "portdoc: only error messages are read: gainer is set-user-ID, and watching its calls would prevent that\n"
+	if got := as("run", "--", path, "-un"); got != (ending{"root\n", said, 0}) {
+		t.Errorf("a set-user-ID program: %+v", got)
+	}
+	must(os.Chmod(path, 0o755))
+	if got := as("run", "--", path, "-u"); got != (ending{"65534\n", "", 0}) {
+		t.Errorf("any other program: %+v", got)
+	}
+}
+
 func TestRunUnix(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
@@ -305,6 +352,23 @@ func TestRunOnFailWait(t *testing.T) {
 	rest := readUntil(t, said, "starting the command again\n")
 	if err := command.Wait(); err != nil || out.String() != "bound\n" {
 		t.Errorf("%v, printed %q\n%s%s", err, out.String(), text, rest)
+	}
+}
+
+// TestRunOnFailText: the same where only its words are read.
+func TestRunOnFailText(t *testing.T) {
+	t.Parallel()
+	holder := newPuppet(t)
+	address := holder.do("listen", "127.0.0.1:0")
+	command := exec.Command("portdoc", append([]string{"run", "--text-only", "--on-fail", "wait", "--"}, binder(address)...)...)
+	said, err := command.StderrPipe()
+	must(err)
+	must(command.Start())
+	readUntil(t, said, "portdoc: waiting until ")
+	holder.do("close", "0")
+	readUntil(t, said, "starting the command again\n")
+	if err := command.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 
@@ -35,6 +36,7 @@ type runReporter struct {
 	own      map[uint64]trace.Call // sockets that the command has bound, by inode
 	repeats  map[string]int        // failures that were told, and how often they came again
 	order    []string
+	inVain   map[string]time.Time // when connects were looked into and nothing told
 	reports  int
 	blind    bool
 	last     *lastFailure
@@ -57,6 +59,7 @@ func newRunReporter(ctx context.Context, c *console) *runReporter {
 		evidence: make(map[*trace.Call]*diagnose.Report),
 		own:      make(map[uint64]trace.Call),
 		repeats:  make(map[string]int),
+		inVain:   make(map[string]time.Time),
 	}
 	if file, ok := c.errors.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		r.color = colorful()
@@ -108,6 +111,10 @@ func (r *runReporter) held(call *trace.Call) {
 
 // ended tells of a call that failed. One that succeeds at last is told too.
 func (r *runReporter) ended(call *trace.Call, failed bool) {
+	if call.Op == trace.Connect {
+		r.connectFailed(call)
+		return
+	}
 	key := failureKey(call)
 	r.mutex.Lock()
 	report := r.evidence[call]

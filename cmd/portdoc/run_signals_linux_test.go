@@ -99,7 +99,7 @@ func TestRunSignals(t *testing.T) {
 // TestRunKilled: the death of portdoc does no harm to the command.
 func TestRunKilled(t *testing.T) {
 	t.Parallel()
-	g := startGroup(t, binder("wait", "127.0.0.1:0", "127.0.0.1:0")...)
+	g := startGroup(t, binder("wait", "127.0.0.1:0", "dial="+newPuppet(t).do("listen", "127.0.0.1:0"), "127.0.0.1:0")...)
 	g.line()
 	must(g.Process.Kill())
 	g.Process.Wait()
@@ -112,7 +112,7 @@ func TestRunKilled(t *testing.T) {
 // TestRunStopped: neither does it that portdoc is stopped.
 func TestRunStopped(t *testing.T) {
 	t.Parallel()
-	g := startGroup(t, binder("wait", "127.0.0.1:0", "127.0.0.1:0")...)
+	g := startGroup(t, binder("wait", "127.0.0.1:0", "dial="+newPuppet(t).do("listen", "127.0.0.1:0"), "127.0.0.1:0")...)
 	g.line()
 	must(unix.Kill(g.Process.Pid, unix.SIGSTOP))
 	fmt.Fprintln(g.input)

@@ -36,15 +36,15 @@ func canBorrow() error {
 // arguments that make no sense, and on sockets that have an address already.
 func (t *Tracer) look(n *notification) (*watched, error) {
 	if n.tid == 0 {
-		return nil, errors.New("a process is in a PID namespace that can't be seen from here")
+		return nil, errUnseen
 	}
 	w := &watched{tid: int(n.tid), number: n.data.number, instruction: n.data.instruction, fd: -1, ended: make(chan struct{})}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.tid))
-	thread, ok := parseStatus(text)
-	if err != nil || !ok {
+	thread, ok := readStatus(w.tid)
+	if !ok {
 		return nil, nil // it has ended
 	}
-	w.call = Call{PID: thread.tgid, Program: programOf(thread), UID: thread.uid, BindPrivileged: thread.binder}
+	w.call.identify(thread)
+	var err error
 	w.fd, err = borrow(thread.tgid, w.tid, int(int32(n.data.arguments[0])))
 	if err != nil {
 		return nil, refused(thread, err)
@@ -55,6 +55,11 @@ func (t *Tracer) look(n *notification) (*watched, error) {
 	}
 	w.close()
 	return nil, nil
+}
+
+// identify fills in who makes the call.
+func (c *Call) identify(thread status) {
+	c.PID, c.Program, c.UID, c.BindPrivileged = thread.tgid, programOf(thread), thread.uid, thread.binder
 }
 
 // programOf is the name under which a process was started.
@@ -148,21 +153,40 @@ func localOf(fd int) sockaddr {
 	if err != nil {
 		return sockaddr{}
 	}
-	switch a := address.(type) {
-	case *unix.SockaddrInet4:
-		if a.Port != 0 {
-			return sockaddr{local: netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))}
-		}
-	case *unix.SockaddrInet6:
-		if a.Port != 0 {
-			return sockaddr{local: netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))}
-		}
-	case *unix.SockaddrUnix:
-		if a.Name != "@" { // so one without a name is decoded
-			return sockaddr{path: a.Name}
-		}
+	if a, ok := address.(*unix.SockaddrUnix); ok && a.Name != "@" { // so one without a name is decoded
+		return sockaddr{path: a.Name}
+	}
+	if local := internetOf(address); local.Port() != 0 {
+		return sockaddr{local: local}
 	}
 	return sockaddr{}
+}
+
+// sourceOf is the address that a socket has, with a port or without.
+func sourceOf(fd int) netip.AddrPort {
+	address, _ := unix.Getsockname(fd)
+	return internetOf(address)
+}
+
+// internetOf is zero for addresses of other families.
+func internetOf(address unix.Sockaddr) netip.AddrPort {
+	switch a := address.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// systemAddress is the other way round. A zone is a number, as decodeSockaddr
+// leaves it.
+func systemAddress(address netip.Addr, port uint16) unix.Sockaddr {
+	if address.Is4() {
+		return &unix.SockaddrInet4{Addr: address.As4(), Port: int(port)}
+	}
+	zone, _ := strconv.ParseUint(address.Zone(), 10, 32)
+	return &unix.SockaddrInet6{Addr: address.As16(), Port: int(port), ZoneId: uint32(zone)}
 }
 
 // options reads what the program has set.

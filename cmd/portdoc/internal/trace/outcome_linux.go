@@ -30,6 +30,7 @@ type watched struct {
 	number      int32
 	instruction uint64
 	before      sockaddr
+	began       time.Time // of a connect
 
 	syscalls, schedule *os.File // of /proc/TID; nil where they can't be read
 	runTime            time.Duration
@@ -111,7 +112,7 @@ func (w *watched) finish() {
 // state before it knows whether it succeeds (inet_csk_listen_start), with the
 // socket locked; getsockname waits for the lock.
 func (w *watched) changed() bool {
-	if w.call.Op == Bind {
+	if w.call.Op != Listen {
 		return localOf(w.fd) != sockaddr{}
 	}
 	if !isOn(w.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN) {

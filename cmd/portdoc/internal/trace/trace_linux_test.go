@@ -18,7 +18,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	netstatetest.Main(m, netstatetest.Roles{"again-and-again": againAndAgain, "threads": threads, "listeners": listeners, "unprivileged": unprivileged})
+	netstatetest.Main(m, netstatetest.Roles{
+		"again-and-again": againAndAgain, "threads": threads, "listeners": listeners, "unprivileged": unprivileged,
+		"cramped": cramped, "connector": connector, "connect-loop": connectLoop,
+	})
 }
 
 // recorder collects what a tracer tells.

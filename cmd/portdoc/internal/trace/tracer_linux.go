@@ -136,16 +136,24 @@ func (t *Tracer) Close() {
 	unix.Close(t.listener)
 }
 
-// receiveAll handles each call in a goroutine of its own, until Close.
+// receiveAll handles each call in a goroutine of its own, until Close, but
+// connects at once.
 func (t *Tracer) receiveAll() {
+	connects := connects{tracer: t}
+	defer connects.close()
 	set := []unix.PollFd{{Fd: int32(t.listener), Events: unix.POLLIN}, {Fd: int32(t.stop), Events: unix.POLLIN}}
 	for {
-		if _, err := unix.Poll(set, -1); err != nil && err != unix.EINTR {
+		_, err := unix.Ppoll(set, connects.timeout(), nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
 			return
 		}
 		if set[1].Revents != 0 || set[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0 {
 			return
 		}
+		connects.look()
 		if set[0].Revents&unix.POLLIN == 0 {
 			continue
 		}
@@ -155,6 +163,11 @@ func (t *Tracer) receiveAll() {
 		}
 		t.progress.store(n.id)
 		t.settle(int(n.tid))
+		connects.called(int(n.tid))
+		if n.data.number == unix.SYS_CONNECT {
+			connects.begin(n)
+			continue
+		}
 		t.count(1)
 		go func() { defer t.count(-1); t.handle(n) }()
 	}
