@@ -2,9 +2,7 @@ package netstate
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
-	"errors"
 	"io"
 	"path"
 	"slices"
@@ -24,40 +22,35 @@ const mostProgramBytes = 512 << 10
 // It says nothing about what was preloaded into a process: see
 // [onlyHarmlessCode].
 func programCanListen(program io.ReaderAt) *bool {
-	file, err := elf.NewFile(&boundedReader{program, mostProgramBytes})
+	file, err := readELF(program, mostProgramBytes)
 	if err != nil {
 		return nil
 	}
-	needed, err := file.ImportedLibraries()
+	needed, err := file.needed()
 	if err != nil || !slices.ContainsFunc(needed, isLibc) || slices.ContainsFunc(needed, mayListen) {
 		return nil
 	}
-	imported, err := file.ImportedSymbols()
+	imported, err := file.imported()
 	if err != nil || len(imported) == 0 || slices.ContainsFunc(imported, isWayToListen) {
 		return nil
 	}
-	for _, segment := range file.Progs {
-		if segment.Type == elf.PT_LOAD && segment.Flags&elf.PF_X != 0 && mayCallSystem(file.Machine, segment) {
-			return nil
-		}
+	if slices.ContainsFunc(file.code, file.mayCallSystem) {
+		return nil
 	}
 	return new(false)
 }
 
 // mayCallSystem tells whether code has the instruction of a system call, or
 // might have it: bytes within other instructions count too.
-func mayCallSystem(machine elf.Machine, segment *elf.Prog) bool {
-	if segment.Filesz > mostProgramBytes {
+func (p *elfProgram) mayCallSystem(at elfRange) bool {
+	code, err := p.read(at)
+	if err != nil {
 		return true
 	}
-	code := make([]byte, segment.Filesz)
-	if _, err := segment.ReadAt(code, 0); err != nil && err != io.EOF {
-		return true
-	}
-	switch machine {
-	case elf.EM_X86_64:
+	switch p.machine {
+	case elfMachineX86:
 		return bytes.Contains(code, []byte{0x0f, 0x05}) // syscall
-	case elf.EM_AARCH64:
+	case elfMachineAArch64:
 		for ; len(code) >= 4; code = code[4:] {
 			if binary.LittleEndian.Uint32(code)&0xffe0001f == 0xd4000001 { // svc
 				return true
@@ -88,28 +81,10 @@ func mayListen(library string) bool {
 	})
 }
 
-func isWayToListen(symbol elf.ImportedSymbol) bool {
-	return slices.Contains(waysToListen, symbol.Name)
-}
+func isWayToListen(symbol string) bool { return slices.Contains(waysToListen, symbol) }
 
 func isLibc(library string) bool {
 	return strings.HasPrefix(library, "libc.so") || strings.HasPrefix(library, "libc.musl")
-}
-
-// boundedReader gives up when more than left bytes are asked for.
-type boundedReader struct {
-	from io.ReaderAt
-	left int64
-}
-
-var errTooLarge = errors.New("the executable's tables are too large")
-
-func (r *boundedReader) ReadAt(p []byte, offset int64) (int, error) {
-	r.left -= int64(len(p))
-	if r.left < 0 {
-		return 0, errTooLarge
-	}
-	return r.from.ReadAt(p, offset)
 }
 
 // onlyHarmlessCode tells whether a process has no code mapped but that of its
