@@ -92,15 +92,27 @@ func (p *freebsdProcess) setState(record []byte) {
 		p.state = Traced
 	case state == kinfoStopped:
 		p.state = Stopped
-		p.stopSignal = bsdStopSignals[binary.NativeEndian.Uint16(record[kinfoExit:])&0x7f]
+		p.stopSignal = bsdStopSignal(binary.NativeEndian.Uint16(record[kinfoExit:]) & 0x7f)
 	default:
 		p.state = Running
 	}
 }
 
-// bsdStopSignals are the signals that stop a process, by the number that they
-// have on every BSD.
-var bsdStopSignals = map[uint16]string{17: "SIGSTOP", 18: "SIGTSTP", 21: "SIGTTIN", 22: "SIGTTOU"}
+// bsdStopSignal names a signal that stops a process, by the number that it has
+// on macOS and every BSD; "" for another.
+func bsdStopSignal(number uint16) string {
+	switch number {
+	case 17:
+		return "SIGSTOP"
+	case 18:
+		return "SIGTSTP"
+	case 21:
+		return "SIGTTIN"
+	case 22:
+		return "SIGTTOU"
+	}
+	return ""
+}
 
 // freebsdProcesses makes processes of what lookup says of their pids, in that
 // order; lookup returns nil for a process that is not there. terminal names a

@@ -13,9 +13,6 @@ const (
 	xnuTraced  = 0x800 // P_TRACED in p_flag
 )
 
-// xnuStopSignals are the signals that stop a process, by their numbers.
-var xnuStopSignals = map[uint16]string{17: "SIGSTOP", 18: "SIGTSTP", 21: "SIGTTIN", 22: "SIGTTOU"}
-
 // xnuProcess is what the sysctl kern.proc.pid of macOS says of a process
 // (struct kinfo_proc).
 type xnuProcess struct {
@@ -50,7 +47,7 @@ func (x *xnuProcess) setState(p *Process) {
 	case x.status == xnuStopped && x.traced():
 		p.State = Traced
 	case x.status == xnuStopped:
-		p.State, p.StopSignal = Stopped, xnuStopSignals[x.signal]
+		p.State, p.StopSignal = Stopped, bsdStopSignal(x.signal)
 	default:
 		p.State = Running
 	}
