@@ -76,8 +76,8 @@ func socketOf(family, kind, protocol int) func() int {
 }
 
 func limited() int {
-	fd := tcpSocket()
-	must(unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_LOCAL_PORT_RANGE, 40002<<16|40001))
+	fd, first, last := tcpSocket(), uint32(40001), uint32(40002)
+	must(unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_LOCAL_PORT_RANGE, int(int32(last<<16|first)))) // 32 bits on every machine
 	return fd
 }
 
