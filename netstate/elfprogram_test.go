@@ -45,13 +45,13 @@ func TestReadELF(t *testing.T) {
 				t.Errorf("%s takes %s (%v)", name, symbol.Name, err)
 			}
 		}
-		if diff := cmp.Diff(executable(theirs), ours.code, cmp.AllowUnexported(elfRange{})); diff != "" {
+		if diff := cmp.Diff(codeOf(theirs), ours.code, cmp.AllowUnexported(elfRange{})); diff != "" {
 			t.Errorf("code of %s (-want +got):\n%s", name, diff)
 		}
 	}
 }
 
-func executable(file *elf.File) []elfRange {
+func codeOf(file *elf.File) []elfRange {
 	var code []elfRange
 	for _, p := range file.Progs {
 		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 {
