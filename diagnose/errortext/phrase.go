@@ -4,6 +4,9 @@ import "strings"
 
 // Programs that look before they bind, or hide the reason, say in words of
 // their own that a port is taken or that they could not bind.
+// failure is how sentences say that something did not work.
+const failure = `(?:\bcan(?:'?t|not)\b|\bcan not\b|\bcould(?: not|n't)\b|\bunable to\b|\bfail(?:ed|ure|s|ing)?\b|\berror\b|\bproblem\b|\bnot\b)`
+
 var (
 	portTaken = []pattern{
 		match(`\b(?:ports?|address)\b[^;]{0,70}?\b(?:(?:is|are|was|were|be|been|already|currently|currently being|being) ){1,3}(?:in use|being used|used by|used|taken|occupied|allocated|bound|busy|claimed|running|open by|unavailable|not available|not free)\b`, "port", "address"),
@@ -24,7 +27,6 @@ var (
 	}
 	// Something that is no port of a network.
 	otherPorts = expressed(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b`)
-	failure    = `(?:\bcan(?:'?t|not)\b|\bcan not\b|\bcould(?: not|n't)\b|\bunable to\b|\bfail(?:ed|ure|s|ing)?\b|\berror\b|\bproblem\b|\bnot\b)`
 	// "could not bind", "Failed to listen on", "Problem binding to", and
 	// "cannot create server socket", "error starting the web server on port 80"
 	cannotBind = match(failure+`[^.:]{0,48}?\b(?:bind(?:ing)?|listen(?:ing)?|expose|forward\w*|register\w* (?:the )?url|`+
@@ -87,13 +89,13 @@ var vagueTaken = expressed(`^bind\b|^conflicts with an existing registration|\bp
 
 // inability is a way to say that something could not be bound.
 type inability struct {
-	said pattern
+	said *pattern
 	// They match a line, and what follows the words, that is about no bind.
 	unless, unlessAfter *expression
 }
 
 var inabilities = []inability{
-	{cannotBind, never, never}, {bindFailed, never, never}, {cannotTake, openedThere, never}, {cannotServe, never, reasonAfter},
+	{&cannotBind, never, never}, {&bindFailed, never, never}, {&cannotTake, openedThere, never}, {&cannotServe, never, reasonAfter},
 }
 
 // cannotMention is about "failed to bind to ADDRESS" and its like. Without a

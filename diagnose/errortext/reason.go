@@ -38,10 +38,18 @@ var (
 // otherUser is who uses an address that is none of a socket.
 var otherUser = expressed(`^ by (?:an?other |a |the )?(?:account|user|customer|member|contact|host|client|device|container|replication|someone|somebody)\b`)
 
-var numberKinds = map[string]Kind{
-	"98": AddrInUse, "48": AddrInUse, "10048": AddrInUse, "4091": AddrInUse,
-	"99": AddrNotAvail, "49": AddrNotAvail, "10049": AddrNotAvail, "4090": AddrNotAvail,
-	"13": Acces, "10013": Acces, "4092": Acces,
+// numberKind is the kind of an errno of Linux, macOS and the BSDs, Windows or
+// libuv; "" for another.
+func numberKind(number string) Kind {
+	switch number {
+	case "98", "48", "10048", "4091":
+		return AddrInUse
+	case "99", "49", "10049", "4090":
+		return AddrNotAvail
+	case "13", "10013", "4092":
+		return Acces
+	}
+	return ""
 }
 
 // reasonIn is the first reason that low, a part of a line, states.
@@ -168,7 +176,7 @@ func numberIn(low string) reason {
 		if word == ":" && len(number) < 5 || hasAny(low[digits[1]:min(len(low), digits[1]+50)], otherReasons) {
 			continue
 		}
-		kind := numberKinds[number]
+		kind := numberKind(number)
 		weak := len(number) < 4 && !strongNumber.MatchString(word) || kind == Acces && number != "10013"
 		return reason{kind: kind, at: m[0], end: digits[1], weak: weak}
 	}

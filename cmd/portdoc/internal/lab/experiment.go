@@ -50,7 +50,7 @@ var nothing = []netstate.State{}
 
 // All are the experiments in the order in which they teach best.
 func All() []*Experiment {
-	return slices.Concat(serving, closing, holding, binding)
+	return slices.Concat(serving(), closing(), holding(), binding())
 }
 
 // Find returns the experiment with that name, nil if there is none.
