@@ -125,6 +125,20 @@ www      app         901  4   udp4      10.0.0.1:53           10.0.0.2:53
 	}
 }
 
+// TestDecodeSockstatOfNetstat: what netstat prints looks much the same, and is
+// refused rather than half understood.
+func TestDecodeSockstatOfNetstat(t *testing.T) {
+	for _, name := range []string{"netstat-an_11.txt", "netstat-an-p-tcp_15_format.txt"} {
+		text, err := os.ReadFile(filepath.Join("..", "testdata", "captures", "freebsd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sockets, _, err := decodeSockstat(string(text)); !errors.Is(err, errNotUnderstood) {
+			t.Errorf("%s: %d sockets, error %v", name, len(sockets), err)
+		}
+	}
+}
+
 func TestDecodeSockstatErrors(t *testing.T) {
 	for _, line := range []string{
 		"LISTEN",
