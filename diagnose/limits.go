@@ -119,12 +119,17 @@ func (c *inquiry) attemptLimit(a attempt) (Limit, bool) {
 	case !c.mayBeTried(a.request):
 		return Limit{What: "what %s gets", Why: "to try it could take datagrams from a program that runs"}, true
 	}
-	return Limit{
-		What:   "what %s gets",
-		Why:    "it was not tried, and the rules need to know " + Printable(a.prediction.Missing),
-		Remedy: "portdoc why " + c.typed() + ", without --no-probe",
-	}, true
+	limit := Limit{
+		What: "what %s gets",
+		Why:  "it was not tried, and the rules need to know " + Printable(a.prediction.Missing),
+	}
+	if !slices.ContainsFunc(c.attempts, attempt.wasTried) {
+		limit.Remedy = "portdoc why " + c.typed() + ", without --no-probe"
+	}
+	return limit, true
 }
+
+func (a attempt) wasTried() bool { return a.observed != "" }
 
 // said is a result for people.
 func (c *inquiry) said(result string) string {
