@@ -10,8 +10,9 @@ import (
 // elfProgram is what a 64-bit little-endian ELF file says of itself: numbers
 // and offsets are those of the System V ABI (gABI, "Object Files"; elf(5)).
 //
-// debug/elf would do, at the price of a sixteenth of the time of an answer: it
-// reads every header by reflection, and brings three ways of decompression.
+// debug/elf would do, and costs an answer between 0.05 and 0.3 ms as it was
+// measured: it reads every header by reflection, and brings three ways of
+// decompression.
 type elfProgram struct {
 	file io.ReaderAt
 	// left is how many bytes may still be read.

@@ -62,8 +62,9 @@ type Query struct {
 // Endpoint is one thing that a program can bind.
 type Endpoint struct {
 	Network Network `json:"network"`
-	// Port and LastPort are the first and last port asked for, inclusive.
-	// Port 0 asks for the use of the whole ephemeral range.
+	// Port and LastPort are the first and last port asked for, inclusive; a
+	// LastPort of 0 is Port. Port 0 asks for the use of the whole ephemeral
+	// range.
 	Port     uint16 `json:"port,omitempty"`
 	LastPort uint16 `json:"last_port,omitempty"`
 	// Path is the path of a unix socket, or "@" and an abstract name.
