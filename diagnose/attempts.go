@@ -61,27 +61,37 @@ func (a attempt) options() []string {
 	return names
 }
 
-// Requests returns the binds whose outcomes a report on the question needs.
-// Put them, as [netstate.Probe] answered, into the snapshot's Observed before
-// [Why].
+// Requests returns the binds whose outcomes the reports on questions need, each
+// once. Put them, as [netstate.Probe] answered, into the snapshot's Observed
+// before [Why].
 //
 // A bind that succeeds has the port for an instant, so they are as few as
 // will do: those with other options only where something may be in the way.
 // The kernel remembers the last SO_REUSEPORT binder of a port, so that option
 // comes last. A UDP socket that shares an address would take datagrams that
 // are another's: such a bind is not in the list.
-func Requests(s *netstate.Snapshot, q Question) []netstate.BindRequest {
-	c := newInquiry(s, q)
-	requests := []netstate.BindRequest{}
-	for _, set := range c.optionSets() {
-		if set != c.asked() && !c.mayBeTaken() {
-			continue
-		}
-		for _, address := range c.addresses() {
-			request := c.request(address, set)
-			if c.mayBeTried(request) {
-				requests = append(requests, request)
+func Requests(s *netstate.Snapshot, asked ...Question) []netstate.BindRequest {
+	requests := make([]netstate.BindRequest, 0, 2*len(asked))
+	for _, q := range asked {
+		var c inquiry
+		c.begin(s, q)
+		for _, set := range c.optionSets() {
+			if set != c.asked() && !c.mayBeTaken() {
+				continue
 			}
+			requests = c.appendRequests(requests, set)
+		}
+	}
+	return requests
+}
+
+// appendRequests appends the binds with a set of options that are not among
+// the requests yet.
+func (c *inquiry) appendRequests(requests []netstate.BindRequest, set sharing) []netstate.BindRequest {
+	for _, address := range c.addresses() {
+		request := c.request(address, set)
+		if c.mayBeTried(request) && !slices.Contains(requests, request) {
+			requests = append(requests, request)
 		}
 	}
 	return requests
@@ -106,7 +116,7 @@ func (c *inquiry) addresses() []netip.Addr {
 	if c.question.Address.IsValid() {
 		return []netip.Addr{c.question.Address}
 	}
-	var addresses []netip.Addr
+	addresses := c.wildcards[:0]
 	if !isFalse(c.snapshot.Policy.IPv4) {
 		addresses = append(addresses, netip.IPv4Unspecified())
 	}
@@ -237,13 +247,18 @@ func (c *inquiry) attempt(request netstate.BindRequest) attempt {
 
 // observed is the part of an attempt that the system answered.
 func (c *inquiry) observed(request netstate.BindRequest) attempt {
-	a := attempt{request: request}
-	for _, outcome := range c.snapshot.Observed {
-		if outcome.Request == request {
-			a.observed = outcome.Result
+	return attempt{request: request, observed: c.outcomeOf(request)}
+}
+
+// outcomeOf is what the system answered to a bind, "" if it was not tried.
+func (c *inquiry) outcomeOf(request netstate.BindRequest) string {
+	result := ""
+	for i := range c.snapshot.Observed {
+		if outcome := &c.snapshot.Observed[i]; outcome.Request == request {
+			result = outcome.Result
 		}
 	}
-	return a
+	return result
 }
 
 // dropMissingFamily leaves a family out of the question that turned out to be
@@ -297,21 +312,23 @@ func (c *inquiry) wasTried(set sharing) bool {
 	return len(tries) > 0 && !slices.ContainsFunc(tries, untried)
 }
 
-// markIncluded finds the binds of 0.0.0.0 that are part of a dual-stack bind of
-// [::] which succeeded: on Linux that meets every socket that the first would
-// meet (inet_rcv_saddr_equal in net/ipv4/inet_connection_sock.c).
+// markIncluded finds the binds of 0.0.0.0 that are part of one which succeeded.
 func (c *inquiry) markIncluded() {
-	if c.snapshot.Host.OS != "linux" {
-		return
-	}
 	for _, whole := range c.attempts {
-		if whole.observed != ResultOK || whole.request.Address != netip.IPv6Unspecified() || whole.request.V6Only {
+		if whole.observed != ResultOK || !isWhole(c.snapshot, whole.request) {
 			continue
 		}
 		for _, part := range c.tries(whole.sharing()) {
 			part.included = part.observed == "" && part.request.Address == netip.IPv4Unspecified()
 		}
 	}
+}
+
+// isWhole tells whether a bind has that of 0.0.0.0 in it: on Linux a dual-stack
+// one of [::] meets every socket that the other would meet
+// (inet_rcv_saddr_equal in net/ipv4/inet_connection_sock.c).
+func isWhole(s *netstate.Snapshot, request netstate.BindRequest) bool {
+	return s.Host.OS == "linux" && request.Address == netip.IPv6Unspecified() && !request.V6Only
 }
 
 // markBlocking finds the sockets because of which a bind as asked fails.

@@ -1,19 +1,32 @@
 package diagnose
 
-import "portdoc/netstate"
+import (
+	"net/netip"
+
+	"portdoc/netstate"
+)
 
 // Clear tells whether [Why] would say that the address is free and name no
 // socket: none is on the port, and each bind that the question means was tried
 // and succeeded, or is a part of one that did. It works out nothing else, for
 // those who ask about a thousand ports.
 func Clear(s *netstate.Snapshot, q Question) bool {
-	c := newInquiry(s, q)
+	var c inquiry
+	c.begin(s, q)
 	if q.Network == netstate.Unix || len(c.rows) > 0 {
 		return false
 	}
-	for _, address := range c.addresses() {
-		c.attempts = append(c.attempts, c.observed(c.request(address, c.asked())))
+	addresses := c.addresses()
+	whole := false
+	// [::] is the last of the wildcards.
+	for i := len(addresses) - 1; i >= 0; i-- {
+		request := c.request(addresses[i], c.asked())
+		switch outcome := c.outcomeOf(request); {
+		case outcome == ResultOK:
+			whole = whole || isWhole(s, request)
+		case outcome != "" || !whole || request.Address != netip.IPv4Unspecified():
+			return false
+		}
 	}
-	c.markIncluded()
-	return c.wasTried(c.asked()) && c.outcome(c.asked()) == ResultOK
+	return len(addresses) > 0
 }

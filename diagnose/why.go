@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"net/netip"
 	"slices"
 
 	"portdoc/netstate"
@@ -12,6 +13,8 @@ type inquiry struct {
 	question Question
 	system   system
 	rows     []row
+	// wildcards is room for the addresses of a question without one.
+	wildcards [2]netip.Addr
 	// listening are the rows of listeners, unseen the inodes whose owners may
 	// be hidden, foreign those whose hidden owners would be in other network
 	// namespaces.
@@ -27,7 +30,8 @@ type inquiry struct {
 // the question asks about. It trusts the outcomes of binds that were tried
 // (see [Requests]) over the rules, and never assumes that they were.
 func Why(s *netstate.Snapshot, q Question) *Report {
-	c := newInquiry(s, q)
+	c := new(inquiry)
+	c.begin(s, q)
 	c.makeAttempts()
 	c.markBlocking()
 	c.verdict = c.judge()
@@ -40,10 +44,11 @@ func Why(s *netstate.Snapshot, q Question) *Report {
 	return c.report()
 }
 
-func newInquiry(s *netstate.Snapshot, q Question) *inquiry {
-	c := &inquiry{snapshot: s, question: q, system: systemOf(s.Host.OS), rows: rowsOf(s, q)}
+// begin finds what all that follows is about.
+func (c *inquiry) begin(s *netstate.Snapshot, q Question) {
+	c.snapshot, c.question, c.system, c.rows = s, q, systemOf(s.Host.OS), rowsOf(s, q)
 	if len(c.rows) == 0 {
-		return c // what follows is about rows
+		return // what follows is about rows
 	}
 	c.unseen, c.foreign, c.processes = map[uint64]bool{}, map[uint64]bool{}, map[int]*netstate.Process{}
 	for i, r := range c.rows {
@@ -64,7 +69,6 @@ func newInquiry(s *netstate.Snapshot, q Question) *inquiry {
 	for i := range s.Processes {
 		c.processes[s.Processes[i].PID] = &s.Processes[i]
 	}
-	return c
 }
 
 // report writes down what was found.

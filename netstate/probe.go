@@ -2,80 +2,51 @@ package netstate
 
 import (
 	"net"
-	"runtime"
 	"slices"
 	"strconv"
-	"sync"
 )
 
-// Probe makes each bind for real, undoes it at once, and says what the system
-// answered. It never listens, and has never more than one socket open for a
-// port. While a bind that succeeded lasts, a few microseconds, the address is
-// taken for everybody else. A request without an outcome was not tried: it
-// would have told nothing more, might have disturbed a running program, or
-// can't be made on this system.
+// A Prober makes binds for real, and undoes each at once. It never listens, and
+// has never more than one socket open. While a bind that succeeded lasts, a few
+// microseconds, the address is taken for everybody else.
 //
-// Many binds are made by several threads. A caller whose thread has another
-// network namespace or other capabilities than its process asks for fewer than
-// [manyBinds] at a time.
+// The zero Prober is ready. It belongs to one goroutine and one network
+// namespace, and for as long as the settings of the system do not change.
+type Prober struct {
+	systemProber
+	// free are the binds of the port at hand that succeeded.
+	free []BindRequest
+}
+
+// Probe makes each bind with a Prober of its own and returns the outcomes; see
+// [Prober.Append].
 func Probe(requests []BindRequest) []BindOutcome {
-	results := make([]string, len(requests))
-	dealt := shares(requests, runtime.GOMAXPROCS(0))
-	var wait sync.WaitGroup
-	for _, share := range dealt[1:] {
-		wait.Go(func() { probeInTurn(requests, share, results) })
-	}
-	probeInTurn(requests, dealt[0], results)
-	wait.Wait()
-	var outcomes []BindOutcome
-	for i, result := range results {
-		if result == "" {
-			continue
-		}
-		if outcomes == nil {
-			outcomes = make([]BindOutcome, 0, len(results)-i)
-		}
-		outcomes = append(outcomes, BindOutcome{Request: requests[i], Result: result})
-	}
-	return outcomes
+	return new(Prober).Append(nil, requests)
 }
 
-// manyBinds is the number of binds, of some ten microseconds each, from which
-// another processor is worth its start.
-const manyBinds = 128
-
-// shares deals the requests out to processors, by their indices. Those of one
-// port stay together and in order, since they would be in each other's way.
-func shares(requests []BindRequest, processors int) [][]int {
-	shares := make([][]int, max(1, min(processors, 1+len(requests)/manyBinds)))
-	for i, r := range requests {
-		n := int(r.Port) % len(shares)
-		shares[n] = append(shares[n], i)
-	}
-	return shares
-}
-
-// probeInTurn makes some of the binds, one after the other. Results that it
-// leaves alone are those of binds that were not tried.
-func probeInTurn(requests []BindRequest, indices []int, results []string) {
-	var free []BindRequest // that succeeded, of the port at hand
-	for _, i := range indices {
-		r := requests[i]
-		if len(free) > 0 && (free[0].Port != r.Port || free[0].Network != r.Network) {
-			free = free[:0]
+// Append makes each bind, one after the other, and appends what the system
+// answered. A request without an outcome was not tried: it would have told
+// nothing more, might have disturbed a running program, or can't be made on
+// this system.
+func (p *Prober) Append(outcomes []BindOutcome, requests []BindRequest) []BindOutcome {
+	p.free = p.free[:0]
+	for _, r := range requests {
+		if len(p.free) > 0 && (p.free[0].Port != r.Port || p.free[0].Network != r.Network) {
+			p.free = p.free[:0]
 		}
-		if slices.Contains(free, plain(r)) || disturbs(r) {
+		if slices.Contains(p.free, plain(r)) || disturbs(r) {
 			continue
 		}
-		result, tried := bindAndClose(r)
+		result, tried := p.bindAndClose(r)
 		if !tried {
 			continue
 		}
-		results[i] = result
+		outcomes = append(outcomes, BindOutcome{Request: r, Result: result})
 		if result == "ok" {
-			free = append(free, r)
+			p.free = append(p.free, r)
 		}
 	}
+	return outcomes
 }
 
 // plain is a request without the options that permit more than it does: where

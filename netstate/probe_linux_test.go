@@ -54,7 +54,7 @@ func (h portHolder) open(t *testing.T) uint16 {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	if err := setProbeOptions(fd, r); err != nil {
+	if err := new(systemProber).setOptions(fd, r); err != nil {
 		t.Fatal(err)
 	}
 	for _, option := range h.options {
@@ -62,7 +62,7 @@ func (h portHolder) open(t *testing.T) uint16 {
 			t.Fatal(err)
 		}
 	}
-	address, _ := socketAddress(r)
+	address, _ := new(systemProber).socketAddress(r)
 	if err := unix.Bind(fd, address); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestProbeTakesNoTraffic(t *testing.T) {
 	if err := unix.SetsockoptInt(receiver, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		t.Fatal(err)
 	}
-	address, _ := socketAddress(r)
+	address, _ := new(systemProber).socketAddress(r)
 	if err := unix.Bind(receiver, address); err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// systemProber is what a [Prober] knows of this system.
+type systemProber struct {
+	// v6only is IPV6_V6ONLY of a new socket, nil before the first.
+	v6only *int
+	// ipv4 and ipv6 are room for the address of the bind at hand.
+	ipv4 unix.SockaddrInet4
+	ipv6 unix.SockaddrInet6
+}
+
 // bindAndClose makes one bind. It returns false if there was none to make:
 // this system has no such option, or this process no descriptor left.
-func bindAndClose(r BindRequest) (result string, tried bool) {
-	address, ok := socketAddress(r)
+func (p *systemProber) bindAndClose(r BindRequest) (result string, tried bool) {
+	address, ok := p.socketAddress(r)
 	if !ok || r.Exclusive || r.Network == Unix {
 		return "", false
 	}
@@ -26,7 +35,7 @@ func bindAndClose(r BindRequest) (result string, tried bool) {
 			return probeResult(err)
 		}
 	}
-	if setProbeOptions(fd, r) != nil {
+	if p.setOptions(fd, r) != nil {
 		return "", false
 	}
 	return probeResult(unix.Bind(fd, address))
@@ -57,8 +66,8 @@ func probeSocket(r BindRequest) (int, error) {
 	return privateSocket(family, kind)
 }
 
-// setProbeOptions sets the options of the request and no others.
-func setProbeOptions(fd int, r BindRequest) error {
+// setOptions sets the options of the request and no others.
+func (p *systemProber) setOptions(fd int, r BindRequest) error {
 	if r.ReuseAddr {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 			return err
@@ -72,19 +81,37 @@ func setProbeOptions(fd int, r BindRequest) error {
 	if r.Address.Is4() {
 		return nil
 	}
-	only := 0
-	if r.V6Only || runtime.GOOS == "openbsd" { // It has no dual-stack sockets.
-		only = 1
+	return p.setV6Only(fd, r.V6Only || runtime.GOOS == "openbsd") // It has no dual-stack sockets.
+}
+
+// setV6Only sets the option if a new socket has it otherwise: of a thousand
+// binds that is a call less for each.
+func (p *systemProber) setV6Only(fd int, on bool) error {
+	wanted := 0
+	if on {
+		wanted = 1
 	}
-	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
+	if p.v6only == nil {
+		value, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+		if err != nil {
+			return err
+		}
+		p.v6only = &value
+	}
+	if *p.v6only == wanted {
+		return nil
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, wanted)
 }
 
 // socketAddress is the address to bind. It returns false for a zone that no
 // interface has.
-func socketAddress(r BindRequest) (unix.Sockaddr, bool) {
+func (p *systemProber) socketAddress(r BindRequest) (unix.Sockaddr, bool) {
 	if r.Address.Is4() {
-		return &unix.SockaddrInet4{Port: int(r.Port), Addr: r.Address.As4()}, true
+		p.ipv4.Port, p.ipv4.Addr = int(r.Port), r.Address.As4()
+		return &p.ipv4, true
 	}
 	zone, ok := zoneIndex(r.Address.Zone())
-	return &unix.SockaddrInet6{Port: int(r.Port), Addr: r.Address.As16(), ZoneId: zone}, ok && r.Address.IsValid()
+	p.ipv6.Port, p.ipv6.Addr, p.ipv6.ZoneId = int(r.Port), r.Address.As16(), zone
+	return &p.ipv6, ok && r.Address.IsValid()
 }

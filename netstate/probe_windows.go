@@ -16,11 +16,14 @@ var startWinsock = sync.OnceValue(func() error {
 	return windows.WSAStartup(0x0202, &data)
 })
 
+// systemProber is what a [Prober] knows of this system: nothing.
+type systemProber struct{}
+
 // bindAndClose makes one bind. It returns false if there was none to make.
 // SO_REUSEADDR is not tried: on Windows it lets a socket take the address of
 // one that is in use, and which of them then gets the traffic is not defined.
 // SO_REUSEPORT and SO_BINDTODEVICE do not exist.
-func bindAndClose(r BindRequest) (result string, tried bool) {
+func (systemProber) bindAndClose(r BindRequest) (result string, tried bool) {
 	address, ok := socketAddress(r)
 	if !ok || r.ReuseAddr || r.ReusePort || r.Device != "" || r.Network == Unix || startWinsock() != nil {
 		return "", false

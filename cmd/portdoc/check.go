@@ -114,8 +114,7 @@ func runCheck(ctx context.Context, c *console, o *checkOptions) error {
 type checkup struct {
 	*console
 	*checkOptions
-	targets []checkTarget
-	query   netstate.Query
+	*targetList
 	// snapshot is the one that was named, nil for this machine.
 	snapshot *netstate.Snapshot
 	// clear is the report of all targets that are free and no more.
@@ -154,19 +153,18 @@ func newCheckup(ctx context.Context, c *console, o *checkOptions) (*checkup, err
 		}
 	}
 	var err error
-	if k.targets, k.query, err = checkTargets(ctx, c, words, o.from); err != nil {
+	if k.targetList, err = checkTargets(ctx, c, words, o.from); err != nil {
 		return nil, err
 	}
 	if err := k.connectable(); err != nil || k.snapshot == nil {
 		return k, err
 	}
-	return k, covers(k.snapshot, subjectsOf(k.targets), o.snapshot)
+	return k, covers(k.snapshot, k.subjects, o.snapshot)
 }
 
 // look answers once.
 func (k *checkup) look(ctx context.Context) ([]checked, error) {
-	subjects := subjectsOf(k.targets)
-	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, k.question, s) }
+	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(k.subjects, k.question, s) }
 	s := k.snapshot
 	var reports []*diagnose.Report
 	if s != nil {
@@ -200,10 +198,10 @@ func (k *checkup) freed(s *netstate.Snapshot, reports []*diagnose.Report) []chec
 	results := make([]checked, len(reports))
 	for i, report := range reports {
 		results[i] = checked{
-			checkTarget: k.targets[i],
+			checkTarget: k.at(i),
 			report:      report,
 			verdict:     string(report.Verdict),
-			reason:      reasonOf(report, k.targets[i].label()),
+			reason:      reasonOf(report, k.subjects[i].label()),
 			status:      statusOfVerdict(report.Verdict),
 			warnings:    report.Warnings,
 		}
@@ -214,7 +212,7 @@ func (k *checkup) freed(s *netstate.Snapshot, reports []*diagnose.Report) []chec
 
 // connectable is an error where --connect can tell nothing.
 func (k *checkup) connectable() error {
-	for _, t := range k.targets {
+	for _, t := range k.subjects {
 		if k.connect && t.network == netstate.UDP {
 			return usageError(fmt.Errorf("%s has no connections: leave --connect out", t.label()), "portdoc check 53/udp --until open")
 		}

@@ -296,21 +296,3 @@ func TestNextLook(t *testing.T) {
 		}
 	}
 }
-
-// BenchmarkCheckThousand times whole processes: `portdoc check 8000-8999` and
-// `portdoc check 8000`, all of them free, in turn.
-//
-//	go test ./cmd/portdoc -run '^$' -bench CheckThousand
-func BenchmarkCheckThousand(b *testing.B) {
-	portdoc := b.TempDir() + "/portdoc"
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", portdoc, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
-	}
-	for b.Loop() {
-		thousand, one := inTurn(30, exec.Command(portdoc, "check", "8000-8999"), exec.Command(portdoc, "check", "8000"))
-		b.ReportMetric(float64(thousand.Microseconds()), "thousand-µs")
-		b.ReportMetric(float64(one.Microseconds()), "one-µs")
-		b.ReportMetric(float64(thousand)/float64(one), "thousand/one")
-	}
-}

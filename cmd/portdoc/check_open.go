@@ -38,7 +38,7 @@ func (k *checkup) opened(ctx context.Context, s *netstate.Snapshot, reports []*d
 	results := make([]checked, len(reports))
 	for i, report := range reports {
 		results[i] = checked{
-			checkTarget: k.targets[i],
+			checkTarget: k.at(i),
 			report:      report,
 			verdict:     "closed",
 			reason:      reasons[i],
@@ -55,13 +55,15 @@ func (k *checkup) opened(ctx context.Context, s *netstate.Snapshot, reports []*d
 // lookForListeners looks into the tables of sockets and says who listens, or
 // what is there instead.
 func (k *checkup) lookForListeners(s *netstate.Snapshot, reports []*diagnose.Report) (open []bool, reasons []string) {
-	asked := questions(subjectsOf(k.targets), k.question, s)
+	asked := questions(k.subjects, k.question, s)
 	open, reasons = make([]bool, len(asked)), make([]string, len(asked))
-	each(s, asked, func(i int, part *netstate.Snapshot) {
-		open[i] = listens(part, asked[i])
-		reasons[i] = reasonOf(reports[i], k.targets[i].label())
-		if !open[i] {
-			reasons[i] = nothingListens(reports[i], reasons[i])
+	newPanel(s, asked).each(func(w *worker) {
+		for _, i := range w.group {
+			open[i] = listens(&w.part, asked[i])
+			reasons[i] = reasonOf(reports[i], k.subjects[i].label())
+			if !open[i] {
+				reasons[i] = nothingListens(reports[i], reasons[i])
+			}
 		}
 	})
 	return open, reasons
@@ -114,10 +116,10 @@ func reaches(e netstate.Socket, address netip.Addr) bool {
 
 // dialAll connects to every target, and hangs up at once.
 func (k *checkup) dialAll(ctx context.Context) (open []bool, reasons []string) {
-	open, reasons = make([]bool, len(k.targets)), make([]string, len(k.targets))
+	open, reasons = make([]bool, len(k.subjects)), make([]string, len(k.subjects))
 	slots := make(chan struct{}, maxDials)
 	var wait sync.WaitGroup
-	for i, t := range k.targets {
+	for i, t := range k.subjects {
 		slots <- struct{}{}
 		wait.Go(func() {
 			err := t.dial(ctx)

@@ -13,8 +13,8 @@ import (
 
 // checkTarget is one target of check, and where it comes from.
 type checkTarget struct {
-	subject
-	source source
+	*subject
+	source *source
 }
 
 // source tells what a target is for. It is the zero source for one that was
@@ -42,10 +42,20 @@ type written struct {
 	source source
 }
 
-// checkTargets reads the targets of the command line and of files, and says
-// what has to be read to answer them. A target that was named twice for the
-// same purpose is answered once.
-func checkTargets(ctx context.Context, c *console, words, files []string) ([]checkTarget, netstate.Query, error) {
+// targetList is the targets of one run of check, each with its source.
+type targetList struct {
+	subjects []subject
+	sources  []*source
+	// query is what has to be read to answer them.
+	query netstate.Query
+}
+
+// at is one target of the list.
+func (l *targetList) at(i int) checkTarget { return checkTarget{&l.subjects[i], l.sources[i]} }
+
+// checkTargets reads the targets of the command line and of files. A target
+// that was named twice for the same purpose is answered once.
+func checkTargets(ctx context.Context, c *console, words, files []string) (*targetList, error) {
 	var all []written
 	for _, word := range words {
 		all = append(all, written{word: word})
@@ -53,12 +63,12 @@ func checkTargets(ctx context.Context, c *console, words, files []string) ([]che
 	for _, file := range files {
 		found, err := targetsFrom(ctx, c, file)
 		if err != nil {
-			return nil, netstate.Query{}, err
+			return nil, err
 		}
 		all = append(all, found...)
 	}
 	if len(all) == 0 {
-		return nil, netstate.Query{}, usageError(errors.New("check needs a target"), checkTargetExamples)
+		return nil, usageError(errors.New("check needs a target"), checkTargetExamples)
 	}
 	return parseTargets(ctx, all)
 }
@@ -66,42 +76,59 @@ func checkTargets(ctx context.Context, c *console, words, files []string) ([]che
 const checkTargetExamples = "portdoc check 5188, portdoc check 8000-8010"
 
 // parseTargets parses words, resolves their hosts and takes ranges apart.
-func parseTargets(ctx context.Context, all []written) ([]checkTarget, netstate.Query, error) {
-	type identity struct {
-		target
-		name, file string
-	}
-	var targets []checkTarget
-	var query netstate.Query
-	known := make(map[identity]bool)
-	repeated := func(id identity) bool {
-		if len(all) == 1 {
-			return false // a range names nothing twice
-		}
-		before := known[id]
-		known[id] = true
-		return before
-	}
+func parseTargets(ctx context.Context, all []written) (*targetList, error) {
+	list := new(targetList)
 	asked := make(map[netstate.Endpoint]bool)
-	for _, w := range all {
-		first, last, err := parseRange(ctx, w.word)
+	for i := range all {
+		first, last, err := parseRange(ctx, all[i].word)
 		if err != nil {
-			return nil, query, w.wrong(err)
+			return nil, all[i].wrong(err)
 		}
 		e := netstate.Endpoint{Network: first.network, Port: first.port, LastPort: last, Path: first.path}
 		if !asked[e] {
 			asked[e] = true
-			query.Endpoints = append(query.Endpoints, e)
+			list.query.Endpoints = append(list.query.Endpoints, e)
 		}
-		subjects := first.upTo(last)
-		targets = slices.Grow(targets, len(subjects))
-		for _, s := range subjects {
-			if !repeated(identity{s.target, w.source.name, w.source.file}) {
-				targets = append(targets, checkTarget{s, w.source})
-			}
+		list.add(first, last, &all[i].source)
+	}
+	if len(all) > 1 { // a range names nothing twice
+		list.removeRepeated()
+	}
+	return list, nil
+}
+
+// add appends the targets from a first to one with the last port.
+func (l *targetList) add(first subject, last uint16, from *source) {
+	ports := 1 + max(0, int(last)-int(first.port))
+	l.subjects, l.sources = slices.Grow(l.subjects, ports), slices.Grow(l.sources, ports)
+	for port := int(first.port); port < int(first.port)+ports; port++ {
+		s := first
+		s.port = uint16(port)
+		if ports > 1 {
+			s.word = s.target.String()
+		}
+		l.subjects, l.sources = append(l.subjects, s), append(l.sources, from)
+	}
+}
+
+// removeRepeated keeps the first of the targets that are the same, also in what
+// they are for.
+func (l *targetList) removeRepeated() {
+	type identity struct {
+		target
+		name, file string
+	}
+	known := make(map[identity]bool, len(l.subjects))
+	kept := 0
+	for i, s := range l.subjects {
+		id := identity{s.target, l.sources[i].name, l.sources[i].file}
+		if !known[id] {
+			known[id] = true
+			l.subjects[kept], l.sources[kept] = s, l.sources[i]
+			kept++
 		}
 	}
-	return targets, query, nil
+	l.subjects, l.sources = l.subjects[:kept], l.sources[:kept]
 }
 
 // wrong is the error of a word that is no target. Where the word is from a
@@ -169,34 +196,10 @@ func cutDigits(text string) (front, digits string) {
 	return front, text[len(front):]
 }
 
-// upTo are the subjects from this one's port to the last.
-func (s subject) upTo(last uint16) []subject {
-	all := make([]subject, 1, 1+max(0, int(last)-int(s.port)))
-	all[0] = s
-	if s.port != last {
-		all[0].word = s.target.String()
-	}
-	for port := int(s.port) + 1; port <= int(last); port++ {
-		next := s
-		next.port = uint16(port)
-		next.word = next.target.String()
-		all = append(all, next)
-	}
-	return all
-}
-
 // label names the target in a line: "5188/tcp", "127.0.0.1:53/udp".
 func (s subject) label() string {
 	if s.network == netstate.TCP {
 		return s.target.String() + "/tcp"
 	}
 	return s.target.String()
-}
-
-func subjectsOf(targets []checkTarget) []subject {
-	subjects := make([]subject, len(targets))
-	for i, t := range targets {
-		subjects[i] = t.subject
-	}
-	return subjects
 }

@@ -238,7 +238,7 @@ func checkTAP(t *testing.T, text string) {
 }
 
 func TestGitHubEscapes(t *testing.T) {
-	r := checked{verdict: "blocked", reason: "100%, a:b", status: exitBlocked, checkTarget: checkTarget{source: source{"w:e,b", "a,b:c%.yaml", 7}}}
+	r := checked{verdict: "blocked", reason: "100%, a:b", status: exitBlocked, checkTarget: checkTarget{subject: new(subject), source: &source{"w:e,b", "a,b:c%.yaml", 7}}}
 	r.network, r.port = netstate.TCP, 80
 	got := r.annotation("error", "a:b,c%\r\n", "x%y\nz::\n")
 	want := "::error file=a%2Cb%3Ac%25.yaml,line=7,title=a%3Ab%2Cc%25\\x0d\\x0a::x%25y%0Az::\n"

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"net/netip"
-	"runtime"
 	"slices"
-	"sync"
 
 	"portdoc/diagnose"
 	"portdoc/netstate"
@@ -30,108 +28,75 @@ func observe(ctx context.Context, query netstate.Query, ask asker, why answerer,
 		if err != nil {
 			return nil, nil, &failure{exitUnknown, err}
 		}
-		asked := ask(s)
-		if probe {
-			s.Observed = try(s, requests(s, asked))
+		if !probe {
+			return s, answer(s, ask(s), why), nil
 		}
-		reports := answer(s, asked, why)
+		reports := tryAndAnswer(s, ask(s), why)
 		if reading == maxReadings || !slices.ContainsFunc(reports, contradictory) {
 			return s, reports, nil
 		}
 	}
 }
 
-// try makes the binds. Of very many on Linux it leaves out those of 0.0.0.0
-// that are part of a dual-stack bind of [::] which succeeded, where these two
-// are all that is asked of the port.
-func try(s *netstate.Snapshot, all []netstate.BindRequest) []netstate.BindOutcome {
-	if len(all) < many || s.Host.OS != "linux" {
-		return netstate.Probe(all)
-	}
-	deferred := make(map[portKey]bool, len(all)/2)
-	for i, r := range all {
-		if i+1 < len(all) && includesAlone(all, i) {
-			deferred[keyOf(r)] = true
-		}
-	}
-	first := make([]netstate.BindRequest, 0, len(all)-len(deferred))
-	for _, r := range all {
-		if !deferred[keyOf(r)] || r.Address != netip.IPv4Unspecified() {
-			first = append(first, r)
-		}
-	}
-	outcomes := netstate.Probe(first)
-	var second []netstate.BindRequest
-	for _, outcome := range outcomes {
-		if r := outcome.Request; deferred[keyOf(r)] && outcome.Result != diagnose.ResultOK {
-			r.Address = netip.IPv4Unspecified()
-			second = append(second, r)
-		}
-	}
-	return append(outcomes, netstate.Probe(second)...)
-}
-
-// includesAlone tells whether request i is one of 0.0.0.0, the next one that of
-// a dual-stack [::] for the same port, and neither has a neighbour there.
-func includesAlone(all []netstate.BindRequest, i int) bool {
-	part, whole := all[i], all[i+1]
-	if part.Address != netip.IPv4Unspecified() || whole.V6Only {
-		return false
-	}
-	part.Address = netip.IPv6Unspecified()
-	return part == whole &&
-		(i == 0 || all[i-1].Port != part.Port) && (i+2 == len(all) || all[i+2].Port != part.Port)
-}
-
-// requests are the binds to try for all questions. Questions about one port
-// that stand together share theirs.
-func requests(s *netstate.Snapshot, asked []diagnose.Question) []netstate.BindRequest {
-	wanted := make([][]netstate.BindRequest, len(asked))
-	each(s, asked, func(i int, part *netstate.Snapshot) { wanted[i] = diagnose.Requests(part, asked[i]) })
-	all := make([]netstate.BindRequest, 0, 2*len(asked))
-	run := 0 // where the requests of a port begin
-	for _, of := range wanted {
-		for _, request := range of {
-			if len(all) > 0 && keyOf(all[len(all)-1]) != keyOf(request) {
-				run = len(all)
-			}
-			if !slices.Contains(all[run:], request) {
-				all = append(all, request)
-			}
-		}
-	}
-	return all
-}
-
 // answer answers the questions from a snapshot alone.
 func answer(s *netstate.Snapshot, asked []diagnose.Question, why answerer) []*diagnose.Report {
 	reports := make([]*diagnose.Report, len(asked))
-	each(s, asked, func(i int, part *netstate.Snapshot) { reports[i] = why(part, asked[i]) })
+	newPanel(s, asked).each(func(w *worker) { w.answer(reports, why) })
 	return reports
 }
 
-// many is the number of questions or binds, of some ten microseconds each,
-// from which more effort pays than for a few.
-const many = 128
+// tryAndAnswer makes the binds that the questions need, puts their outcomes
+// into the snapshot, and answers.
+func tryAndAnswer(s *netstate.Snapshot, asked []diagnose.Question, why answerer) []*diagnose.Report {
+	reports := make([]*diagnose.Report, len(asked))
+	workers := newPanel(s, asked).each(func(w *worker) {
+		w.part.Observed = w.try()
+		w.answer(reports, why)
+	})
+	s.Observed = nil
+	for _, w := range workers {
+		s.Observed = append(s.Observed, w.observed...)
+	}
+	return reports
+}
 
-// each calls do with each question's number and the part of the snapshot that
-// it is about, which is valid until do returns. Many are done on all
-// processors.
-func each(s *netstate.Snapshot, asked []diagnose.Question, do func(i int, part *netstate.Snapshot)) {
-	ports := splitByPort(s)
-	workers := min(runtime.GOMAXPROCS(0), 1+len(asked)/many)
-	work := func(worker int) {
-		room := new(netstate.Snapshot)
-		for i := worker; i < len(asked); i += workers {
-			do(i, ports.about(asked[i], room))
+// answer answers the questions of the group.
+func (w *worker) answer(reports []*diagnose.Report, why answerer) {
+	for _, i := range w.group {
+		reports[i] = why(&w.part, w.panel.asked[i])
+	}
+}
+
+// try makes the binds that the questions of the group need. Of very many on
+// Linux it leaves out that of 0.0.0.0 where it is part of a dual-stack one of
+// [::] which succeeds, and these two are all that is wanted.
+func (w *worker) try() []netstate.BindOutcome {
+	w.asked = w.asked[:0]
+	for _, i := range w.group {
+		w.asked = append(w.asked, w.panel.asked[i])
+	}
+	requests := diagnose.Requests(&w.part, w.asked...)
+	first := len(w.observed)
+	if len(w.panel.asked) >= many && includesFirst(&w.part, requests) {
+		w.observed = w.prober.Append(w.observed, requests[1:])
+		if len(w.observed) > first && w.observed[first].Result == diagnose.ResultOK {
+			return w.observed[first:]
 		}
+		requests = requests[:1]
 	}
-	var wait sync.WaitGroup
-	for worker := range workers - 1 {
-		wait.Go(func() { work(1 + worker) })
+	w.observed = w.prober.Append(w.observed, requests)
+	return w.observed[first:]
+}
+
+// includesFirst tells whether the requests are one of 0.0.0.0, and one of a
+// dual-stack [::] that is no different otherwise.
+func includesFirst(s *netstate.Snapshot, requests []netstate.BindRequest) bool {
+	if s.Host.OS != "linux" || len(requests) != 2 || requests[1].V6Only || requests[0].Address != netip.IPv4Unspecified() {
+		return false
 	}
-	work(0)
-	wait.Wait()
+	part := requests[0]
+	part.Address = netip.IPv6Unspecified()
+	return part == requests[1]
 }
 
 // contradictory tells whether a bind that was tried went another way than the

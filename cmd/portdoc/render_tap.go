@@ -29,7 +29,7 @@ func writeTAP(c *console, results []checked, _ time.Duration) error {
 
 // diagnostic is a YAML block, "" for a target of which nothing is to be said.
 func (r checked) diagnostic() string {
-	if r.status == exitFree && len(r.warnings) == 0 && r.source == (source{}) {
+	if r.status == exitFree && len(r.warnings) == 0 && *r.source == (source{}) {
 		return ""
 	}
 	var block strings.Builder

@@ -24,12 +24,7 @@ func BenchmarkBesideSS(b *testing.B) {
 	if err != nil {
 		b.Skip("ss is not installed: ", err)
 	}
-	linked := filepath.Join(b.TempDir(), "portdoc")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", linked, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
-	}
+	linked := linkedProgram(b)
 	portdoc := installed(b, linked)
 	p := newPuppet(b)
 	taken := portOf(p.do("listen", "127.0.0.1:0"))
@@ -49,6 +44,30 @@ func BenchmarkBesideSS(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkCheckThousand times whole processes: a check of 1,000 free ports and
+// of one, in turn. "1000/1" is how many times as long the first takes, by
+// medians. One iteration is 30 runs of each.
+func BenchmarkCheckThousand(b *testing.B) {
+	portdoc := installed(b, linkedProgram(b))
+	for b.Loop() {
+		all, one := inTurn(30, exec.Command(portdoc, "check", "20000-20999"), exec.Command(portdoc, "check", "20000"))
+		b.ReportMetric(float64(all.Microseconds()), "1000-µs")
+		b.ReportMetric(float64(one.Microseconds()), "1-µs")
+		b.ReportMetric(float64(all)/float64(one), "1000/1")
+	}
+}
+
+// linkedProgram builds portdoc as it is released.
+func linkedProgram(b *testing.B) string {
+	name := filepath.Join(b.TempDir(), "portdoc")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", name, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return name
 }
 
 // installed copies a program as an installer does, in large pieces.

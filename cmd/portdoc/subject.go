@@ -23,8 +23,11 @@ type subject struct {
 
 // named tells whether the subject's host is a name.
 func (s subject) named() bool {
+	if s.host == "" {
+		return false
+	}
 	_, err := netip.ParseAddr(s.host)
-	return s.host != "" && err != nil
+	return err != nil
 }
 
 // parseSubjects reads the targets of a command and resolves their hosts.

@@ -63,7 +63,7 @@ func warnOfLater(results []checked, s *netstate.Snapshot, reusePort bool) {
 }
 
 // portWarnings are those about the number of a port.
-func portWarnings(t subject, s *netstate.Snapshot) []string {
+func portWarnings(t *subject, s *netstate.Snapshot) []string {
 	var warnings []string
 	if r := s.Policy.EphemeralPorts; r != nil && r.Contains(t.port) && !reserved(s, t.port) {
 		warnings = append(warnings, fmt.Sprintf("outgoing connections get their source ports from %d-%d, so one of them may have it when the server starts", r.First, r.Last))
@@ -143,7 +143,7 @@ func exclusion(r, other *checked, s *netstate.Snapshot) string {
 }
 
 // boundAddresses are those that a server of the target binds.
-func boundAddresses(t subject, s *netstate.Snapshot) []netip.Addr {
+func boundAddresses(t *subject, s *netstate.Snapshot) []netip.Addr {
 	if len(t.addresses) > 0 {
 		return reachable(t.addresses, &s.Policy)
 	}
