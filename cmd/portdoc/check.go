@@ -201,7 +201,7 @@ func (k *checkup) freed(s *netstate.Snapshot, reports []*diagnose.Report) []chec
 			checkTarget: k.at(i),
 			report:      report,
 			verdict:     string(report.Verdict),
-			reason:      reasonOf(report, k.subjects[i].label()),
+			reason:      reasonOf(report, &k.subjects[i]),
 			status:      statusOfVerdict(report.Verdict),
 			warnings:    report.Warnings,
 		}

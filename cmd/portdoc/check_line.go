@@ -11,7 +11,7 @@ import (
 
 // reasonOf says in a few words why a target is not free: who or what has it.
 // It is "" for a free one.
-func reasonOf(report *diagnose.Report, label string) string {
+func reasonOf(report *diagnose.Report, target *subject) string {
 	switch report.Verdict {
 	case diagnose.Free:
 		return ""
@@ -25,7 +25,7 @@ func reasonOf(report *diagnose.Report, label string) string {
 		}
 		return reason
 	}
-	return withoutLabel(report.Summary, label)
+	return withoutLabel(report.Summary, target.label())
 }
 
 // withoutLabel leaves the target out of a summary, which stands beside it.
@@ -74,29 +74,43 @@ func writeLines(c *console, results []checked, _ time.Duration) error {
 
 // lines has a line for each target: its name, the verdict, what is behind it.
 func lines(results []checked, color bool) string {
-	labels, verdicts := 0, 0
-	for _, r := range results {
-		labels = max(labels, displayWidth(diagnose.Printable(r.label())))
-		verdicts = max(verdicts, len(r.verdict))
+	labels := make([]string, len(results))
+	widest, verdicts := 0, 0
+	for i := range results {
+		labels[i] = diagnose.Printable(results[i].label())
+		widest = max(widest, displayWidth(labels[i]))
+		verdicts = max(verdicts, len(results[i].verdict))
 	}
 	var text strings.Builder
-	for _, r := range results {
-		label := diagnose.Printable(r.label())
-		verdict := r.verdict
-		if color {
-			verdict = paint(verdict, r.color())
-		}
-		line := label + strings.Repeat(" ", labels-displayWidth(label)) + "  " + verdict
-		if behind := diagnose.Printable(r.behind()); behind != "" {
-			line += strings.Repeat(" ", verdicts-len(r.verdict)) + "  " + behind
-		}
-		text.WriteString(line + "\n")
+	text.Grow(len(results) * (widest + verdicts + len("  \n")))
+	for i := range results {
+		text.WriteString(padded(labels[i], widest))
+		text.WriteString("  ")
+		text.WriteString(results[i].answer(verdicts, color))
+		text.WriteByte('\n')
 	}
 	return text.String()
 }
 
+// padded is text with spaces up to a width.
+func padded(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-displayWidth(text)))
+}
+
+// answer is the verdict, and at a distance what is behind it.
+func (r *checked) answer(width int, color bool) string {
+	verdict, behind := r.verdict, diagnose.Printable(r.behind())
+	if behind != "" {
+		behind = strings.Repeat(" ", width-len(verdict)) + "  " + behind
+	}
+	if color {
+		verdict = paint(verdict, r.color())
+	}
+	return verdict + behind
+}
+
 // behind is what the target is for and why it is not free.
-func (r checked) behind() string {
+func (r *checked) behind() string {
 	origin := r.source.String()
 	if origin != "" && r.reason != "" {
 		return origin + ": " + r.reason
@@ -104,7 +118,7 @@ func (r checked) behind() string {
 	return origin + r.reason
 }
 
-func (r checked) color() string {
+func (r *checked) color() string {
 	switch r.status {
 	case exitFree:
 		return green

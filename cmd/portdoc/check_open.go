@@ -60,7 +60,7 @@ func (k *checkup) lookForListeners(s *netstate.Snapshot, reports []*diagnose.Rep
 	newPanel(s, asked).each(func(w *worker) {
 		for _, i := range w.group {
 			open[i] = listens(&w.part, asked[i])
-			reasons[i] = reasonOf(reports[i], k.subjects[i].label())
+			reasons[i] = reasonOf(reports[i], &k.subjects[i])
 			if !open[i] {
 				reasons[i] = nothingListens(reports[i], reasons[i])
 			}

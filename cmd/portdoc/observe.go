@@ -53,10 +53,11 @@ func tryAndAnswer(s *netstate.Snapshot, asked []diagnose.Question, why answerer)
 		w.part.Observed = w.try()
 		w.answer(reports, why)
 	})
-	s.Observed = nil
+	var observed [][]netstate.BindOutcome
 	for _, w := range workers {
-		s.Observed = append(s.Observed, w.observed...)
+		observed = append(observed, w.observed)
 	}
+	s.Observed = slices.Concat(observed...)
 	return reports
 }
 

@@ -103,7 +103,7 @@ func (p *panel) each(visit func(*worker)) []*worker {
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	for i := range workers {
-		w := &worker{panel: p}
+		w := &worker{panel: p, observed: make([]netstate.BindOutcome, 0, 1+len(p.groups)/len(workers))}
 		workers[i] = w
 		if i < len(workers)-1 {
 			wait.Go(func() { w.work(&next, visit) })
