@@ -11,7 +11,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"portdoc/netstate/netstatetest"
+	"portdoc/netstate/netns"
 )
 
 // testDevice is an interface beside lo, with these addresses. Nothing answers
@@ -49,7 +49,7 @@ var ownNetwork struct {
 // furnish brings up the interfaces of the thread's network namespace.
 func furnish(t testing.TB) {
 	t.Helper()
-	if err := netstatetest.LoopbackUp(); err != nil {
+	if err := netns.LoopbackUp(); err != nil {
 		t.Fatal(err)
 	}
 	connection, err := netlink.Dial(unix.NETLINK_ROUTE, nil)

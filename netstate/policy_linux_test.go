@@ -16,6 +16,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"portdoc/netstate/netns"
 	"portdoc/netstate/netstatetest"
 )
 
@@ -26,7 +27,7 @@ func init() {
 		printJSON(policySnapshot())
 	}
 	roles["policy of a set-up network"] = func(arguments []string) {
-		must(netstatetest.LoopbackUp())
+		must(netns.LoopbackUp())
 		for _, setting := range arguments {
 			path, value, _ := strings.Cut(setting, "=")
 			must(os.WriteFile("/proc/sys/net/"+path, []byte(value), 0))
@@ -120,7 +121,7 @@ func TestReadPolicy(t *testing.T) {
 		"ipv6/ip_nonlocal_bind=0",
 		"ipv6/bindv6only=1",
 	)
-	command.SysProcAttr = netstatetest.Namespace()
+	command.SysProcAttr = netns.New()
 	s := ask[Snapshot](t, command)
 	uid, start, yes, no := uint32(os.Geteuid()), 80, true, false
 	prefix := netip.MustParsePrefix
@@ -147,13 +148,13 @@ func TestReadPolicy(t *testing.T) {
 
 func TestReadPolicyIPv6Disabled(t *testing.T) {
 	command := netstatetest.Command("policy")
-	command.SysProcAttr = netstatetest.Namespace() // its loopback is down
+	command.SysProcAttr = netns.New() // its loopback is down
 	s := ask[Snapshot](t, command)
 	if len(s.Policy.Addresses) != 0 || *s.Policy.IPv6Disabled || !*s.Policy.IPv6 {
 		t.Errorf("%+v", s.Policy)
 	}
 	command = netstatetest.Command("policy of disabled IPv6")
-	command.SysProcAttr = netstatetest.Namespace()
+	command.SysProcAttr = netns.New()
 	s = ask[Snapshot](t, command)
 	if !*s.Policy.IPv6Disabled || !*s.Policy.IPv6 {
 		t.Errorf("%+v", s.Policy)

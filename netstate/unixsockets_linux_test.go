@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"portdoc/netstate/netns"
 	"portdoc/netstate/netstatetest"
 )
 
@@ -193,7 +194,7 @@ func TestUnixStaleFile(t *testing.T) {
 func TestUnixListenerInOtherNetwork(t *testing.T) {
 	path := directory(t) + "/s"
 	command := netstatetest.Command("unix listener", path)
-	command.SysProcAttr = netstatetest.Namespace()
+	command.SysProcAttr = netns.New()
 	holder, _ := netstatetest.Run(t, command)
 	s := readUnix(path)
 	if len(s.Unix) != 0 || s.Paths[0].Connect != "EPROTOTYPE" {

@@ -18,6 +18,7 @@ import (
 
 	"portdoc/diagnose"
 	"portdoc/netstate"
+	"portdoc/netstate/netns"
 	"portdoc/netstate/netstatetest"
 	"portdoc/netstate/snapshottest"
 )
@@ -235,7 +236,7 @@ func TestCheckClosed(t *testing.T) {
 func init() {
 	// A connection in FIN_WAIT2 that nobody has any more, for a second.
 	roles["closing soon"] = func([]string) {
-		must(netstatetest.LoopbackUp())
+		must(netns.LoopbackUp())
 		set("net/ipv4/tcp_fin_timeout", "1")
 		server, client := &puppet{}, &puppet{}
 		address := server.listen([]string{"127.0.0.1:0"})
@@ -256,7 +257,7 @@ func init() {
 func TestCheckWaitsForCountdown(t *testing.T) {
 	t.Parallel()
 	command := netstatetest.Command("closing soon")
-	command.SysProcAttr = netstatetest.Namespace()
+	command.SysProcAttr = netns.New()
 	_, line := netstatetest.Run(t, command)
 	want := `0 "PORT/tcp  free\n" "waiting, 1m0s at most: PORT/tcp is blocked: taken for 1 more second by a connection that the other side has not closed\n"`
 	if line != want {

@@ -17,6 +17,7 @@ import (
 
 	"portdoc/diagnose"
 	"portdoc/netstate"
+	"portdoc/netstate/netns"
 	"portdoc/netstate/netstatetest"
 )
 
@@ -35,7 +36,7 @@ var elsewhere = map[string]func() (arguments []string){
 
 func init() {
 	roles["elsewhere"] = func(arguments []string) {
-		must(netstatetest.LoopbackUp())
+		must(netns.LoopbackUp())
 		askAndStay(elsewhere[arguments[0]]())
 	}
 	roles["asker"] = askAndStay
@@ -54,7 +55,7 @@ func askAndStay(arguments []string) {
 func whyElsewhere(t *testing.T, name string) *diagnose.Report {
 	t.Helper()
 	command := netstatetest.Command("elsewhere", name)
-	command.SysProcAttr = netstatetest.Namespace()
+	command.SysProcAttr = netns.New()
 	return reportOf(t, command)
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"portdoc/netstate"
+	"portdoc/netstate/netns"
 	"portdoc/netstate/netstatetest"
 )
 
@@ -29,7 +30,7 @@ const crampedServer = "127.0.0.1:5000"
 // crampedRole makes a network whose ephemeral range is four ports, all with a
 // connection to a server, and runs a command under portdoc there.
 func crampedRole(arguments []string) {
-	must(netstatetest.LoopbackUp())
+	must(netns.LoopbackUp())
 	set("net/ipv4/ip_local_port_range", "40000 40003")
 	set("net/ipv6/conf/all/disable_ipv6", "1")
 	server := new(puppet)
@@ -74,7 +75,7 @@ func dialer(arguments ...string) []string {
 func inCramped(t *testing.T, arguments ...string) (out, errors string) {
 	t.Helper()
 	command := netstatetest.Command("cramped", arguments...)
-	command.SysProcAttr = netstatetest.Namespace()
+	command.SysProcAttr = netns.New()
 	var complaint strings.Builder
 	command.Stderr = &complaint
 	printed, err := command.Output()

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"portdoc/netstate/netns"
 )
 
 // namespaceVariable is set in the environment of a test binary that already
@@ -30,7 +30,7 @@ func Status(m *testing.M) int {
 	if os.Getenv(namespaceVariable) == "" {
 		return again()
 	}
-	if err := LoopbackUp(); err != nil {
+	if err := netns.LoopbackUp(); err != nil {
 		fmt.Fprintln(os.Stderr, "loopback in the test's network namespace:", err)
 		return 1
 	}
@@ -45,10 +45,10 @@ func Ordinary() bool { return os.Getenv(namespaceVariable) == "user" }
 func again() int {
 	command := exec.Command("/proc/self/exe", os.Args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	command.SysProcAttr = Namespace()
+	command.SysProcAttr = netns.New()
 	// The signal comes when the thread ends that started the process. No
 	// thread of this process does before the whole; those of tests may, so
-	// Namespace leaves it out.
+	// netns.New leaves it out.
 	command.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	kind := "root"
 	if command.SysProcAttr.Cloneflags&syscall.CLONE_NEWUSER != 0 {
@@ -64,34 +64,4 @@ func again() int {
 		return 1
 	}
 	return 0
-}
-
-// Namespace makes a command start in a new network namespace, and in a user
-// namespace as well where this process may not do the first alone. The
-// loopback interface in it is down: see [LoopbackUp].
-func Namespace() *syscall.SysProcAttr {
-	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if os.Geteuid() == 0 {
-		return attributes
-	}
-	attributes.Cloneflags |= syscall.CLONE_NEWUSER
-	attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-	attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	return attributes
-}
-
-// LoopbackUp brings the loopback interface of this network namespace up. A
-// role that was started with [Namespace] calls it first.
-func LoopbackUp() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	request, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }

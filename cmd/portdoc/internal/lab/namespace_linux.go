@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"portdoc/netstate/netns"
 )
 
 // networkVariable is set in the environment of a portdoc that was started in a
@@ -60,7 +60,7 @@ const ephemeralPorts = "40000 40003"
 // SetNetworkUp makes the network of this process, which is its own, ready: the
 // loopback interface is up, and the ephemeral range is four ports.
 func SetNetworkUp() error {
-	if err := loopbackUp(); err != nil {
+	if err := netns.LoopbackUp(); err != nil {
 		return fmt.Errorf("the loopback interface: %w", err)
 	}
 	return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(ephemeralPorts), 0)
@@ -79,7 +79,8 @@ func PlayInNetwork(ctx context.Context, program string, arguments []string, out,
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Args[0] = "portdoc"
 	command.Stdout, command.Stderr = out, complaints
-	command.SysProcAttr = namespace()
+	command.SysProcAttr = netns.New()
+	command.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	made := networkOnly
 	if command.SysProcAttr.Cloneflags&syscall.CLONE_NEWUSER != 0 {
 		made = networkAndUser
@@ -100,31 +101,4 @@ func PlayInNetwork(ctx context.Context, program string, arguments []string, out,
 		return 0, fmt.Errorf("portdoc in a network of its own: %w", err)
 	}
 	return 0, fmt.Errorf("%w: %w", ErrNoNetwork, err)
-}
-
-// namespace asks for a network namespace: root can make one, others only as
-// the root of a user namespace of their own.
-func namespace() *syscall.SysProcAttr {
-	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() == 0 {
-		return attributes
-	}
-	attributes.Cloneflags |= syscall.CLONE_NEWUSER
-	attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-	attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	return attributes
-}
-
-func loopbackUp() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	request, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }

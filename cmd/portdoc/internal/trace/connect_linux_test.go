@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"portdoc/netstate/netns"
 	"portdoc/netstate/netstatetest"
 )
 
@@ -21,7 +22,7 @@ const crampedPorts = "40000 40003"
 // cramped traces a connector in a network of its own, whose ephemeral range is
 // four ports, and prints the connects that are told of.
 func cramped(arguments []string) {
-	must(netstatetest.LoopbackUp())
+	must(netns.LoopbackUp())
 	must(os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(crampedPorts), 0))
 	if arguments[0] == "no IPv6" {
 		must(os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0))
@@ -157,7 +158,7 @@ func TestConnect(t *testing.T) {
 		t.Run(fmt.Sprintf("%s beside %d", test.name, test.ports), func(t *testing.T) {
 			t.Parallel()
 			command := netstatetest.Command("cramped", test.name, strconv.Itoa(test.ports))
-			command.SysProcAttr = netstatetest.Namespace()
+			command.SysProcAttr = netns.New()
 			out, err := command.Output()
 			if diff := cmp.Diff(test.want, string(out)); diff != "" || err != nil {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
