@@ -61,26 +61,30 @@ func (a attempt) options() []string {
 	return names
 }
 
-// Requests returns the binds whose outcomes the reports on questions need, each
-// once. Put them, as [netstate.Probe] answered, into the snapshot's Observed
-// before [Why].
+// Requests returns the binds whose outcomes a report on the question needs.
+// Put them, as [netstate.Probe] answered, into the snapshot's Observed before
+// [Why].
 //
 // A bind that succeeds has the port for an instant, so they are as few as
 // will do: those with other options only where something may be in the way.
 // The kernel remembers the last SO_REUSEPORT binder of a port, so that option
 // comes last. A UDP socket that shares an address would take datagrams that
 // are another's: such a bind is not in the list.
-func Requests(s *netstate.Snapshot, asked ...Question) []netstate.BindRequest {
-	requests := make([]netstate.BindRequest, 0, 2*len(asked))
-	for _, q := range asked {
-		var c inquiry
-		c.begin(s, q)
-		for _, set := range c.optionSets() {
-			if set != c.asked() && !c.mayBeTaken() {
-				continue
-			}
-			requests = c.appendRequests(requests, set)
-		}
+func Requests(s *netstate.Snapshot, q Question) []netstate.BindRequest {
+	return AppendRequests([]netstate.BindRequest{}, s, q)
+}
+
+// AppendRequests appends those of [Requests] that are not among the requests
+// yet.
+func AppendRequests(requests []netstate.BindRequest, s *netstate.Snapshot, q Question) []netstate.BindRequest {
+	var c inquiry
+	c.begin(s, q)
+	requests = c.appendRequests(requests, c.asked())
+	if !c.mayBeTaken() {
+		return requests
+	}
+	for _, set := range c.optionSets()[1:] {
+		requests = c.appendRequests(requests, set)
 	}
 	return requests
 }

@@ -71,7 +71,8 @@ func runCapture(ctx context.Context, c *console, o *captureOptions) error {
 		asked = everything()
 	}
 	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, diagnose.Question{}, s) }
-	s, _, err := observe(ctx, asked, ask, diagnose.Why, true)
+	look := observation{query: asked, ask: ask, why: diagnose.Why, probe: true, keep: true}
+	s, _, err := look.observe(ctx)
 	if err != nil {
 		return err
 	}

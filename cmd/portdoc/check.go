@@ -173,9 +173,10 @@ func (k *checkup) look(ctx context.Context) ([]checked, error) {
 		}
 		reports = answer(s, ask(s), k.why)
 	} else {
-		var err error
 		// Who waits for a listener must not be in its way.
-		if s, reports, err = observe(ctx, k.query, ask, k.why, !k.noProbe && k.until == untilFree); err != nil {
+		look := observation{query: k.query, ask: ask, why: k.why, probe: !k.noProbe && k.until == untilFree}
+		var err error
+		if s, reports, err = look.observe(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -19,19 +19,29 @@ type asker func(*netstate.Snapshot) []diagnose.Question
 // answerer answers one question, as [diagnose.Why] does.
 type answerer func(*netstate.Snapshot, diagnose.Question) *diagnose.Report
 
-// observe reads this machine, tries the binds that the questions are about,
-// and answers them. Reading and trying can't be done at one moment, so it
-// begins again when they contradict each other; the last reading stands.
-func observe(ctx context.Context, query netstate.Query, ask asker, why answerer, probe bool) (*netstate.Snapshot, []*diagnose.Report, error) {
+// observation is what is asked of this machine.
+type observation struct {
+	query netstate.Query
+	ask   asker
+	why   answerer
+	// probe tries the binds that the questions are about. Keep puts their
+	// outcomes into the snapshot, for a later answer.
+	probe, keep bool
+}
+
+// observe reads this machine, tries binds, and answers the questions. Reading
+// and trying can't be done at one moment, so it begins again when they
+// contradict each other; the last reading stands.
+func (o *observation) observe(ctx context.Context) (*netstate.Snapshot, []*diagnose.Report, error) {
 	for reading := 1; ; reading++ {
-		s, err := netstate.Read(ctx, query)
+		s, err := netstate.Read(ctx, o.query)
 		if err != nil {
 			return nil, nil, &failure{exitUnknown, err}
 		}
-		if !probe {
-			return s, answer(s, ask(s), why), nil
+		if !o.probe {
+			return s, answer(s, o.ask(s), o.why), nil
 		}
-		reports := tryAndAnswer(s, ask(s), why)
+		reports := o.tryAndAnswer(s)
 		if reading == maxReadings || !slices.ContainsFunc(reports, contradictory) {
 			return s, reports, nil
 		}
@@ -45,19 +55,20 @@ func answer(s *netstate.Snapshot, asked []diagnose.Question, why answerer) []*di
 	return reports
 }
 
-// tryAndAnswer makes the binds that the questions need, puts their outcomes
-// into the snapshot, and answers.
-func tryAndAnswer(s *netstate.Snapshot, asked []diagnose.Question, why answerer) []*diagnose.Report {
+// tryAndAnswer makes the binds that the questions need, and answers.
+func (o *observation) tryAndAnswer(s *netstate.Snapshot) []*diagnose.Report {
+	asked := o.ask(s)
 	reports := make([]*diagnose.Report, len(asked))
 	workers := newPanel(s, asked).each(func(w *worker) {
-		w.part.Observed = w.try()
-		w.answer(reports, why)
+		w.try()
+		w.answer(reports, o.why)
+		if o.keep {
+			w.kept = append(w.kept, w.part.Observed...)
+		}
 	})
-	var observed [][]netstate.BindOutcome
 	for _, w := range workers {
-		observed = append(observed, w.observed)
+		s.Observed = append(s.Observed, w.kept...)
 	}
-	s.Observed = slices.Concat(observed...)
 	return reports
 }
 
@@ -71,22 +82,22 @@ func (w *worker) answer(reports []*diagnose.Report, why answerer) {
 // try makes the binds that the questions of the group need. Of very many on
 // Linux it leaves out that of 0.0.0.0 where it is part of a dual-stack one of
 // [::] which succeeds, and these two are all that is wanted.
-func (w *worker) try() []netstate.BindOutcome {
-	w.asked = w.asked[:0]
+func (w *worker) try() {
+	w.requests = w.requests[:0]
 	for _, i := range w.group {
-		w.asked = append(w.asked, w.panel.asked[i])
+		w.requests = diagnose.AppendRequests(w.requests, &w.part, w.panel.asked[i])
 	}
-	requests := diagnose.Requests(&w.part, w.asked...)
-	first := len(w.observed)
+	requests, observed := w.requests, w.observed[:0]
 	if len(w.panel.asked) >= many && includesFirst(&w.part, requests) {
-		w.observed = w.prober.Append(w.observed, requests[1:])
-		if len(w.observed) > first && w.observed[first].Result == diagnose.ResultOK {
-			return w.observed[first:]
+		observed = w.prober.Append(observed, requests[1:])
+		if len(observed) > 0 && observed[0].Result == diagnose.ResultOK {
+			requests = nil
+		} else {
+			requests = requests[:1]
 		}
-		requests = requests[:1]
 	}
-	w.observed = w.prober.Append(w.observed, requests)
-	return w.observed[first:]
+	w.observed = w.prober.Append(observed, requests)
+	w.part.Observed = w.observed
 }
 
 // includesFirst tells whether the requests are one of 0.0.0.0, and one of a

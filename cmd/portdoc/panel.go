@@ -82,10 +82,11 @@ type worker struct {
 	// group is the one at hand, and part what answers its questions.
 	group []int
 	part  netstate.Snapshot
-	// prober makes binds, and observed are the outcomes of all of them.
-	prober   netstate.Prober
-	observed []netstate.BindOutcome
-	asked    []diagnose.Question
+	// prober makes the binds in requests, and observed are their outcomes, for
+	// the group at hand; kept are those of all groups, if they are wanted.
+	prober         netstate.Prober
+	requests       []netstate.BindRequest
+	observed, kept []netstate.BindOutcome
 }
 
 // many is the number of questions, of some ten microseconds each, from which
@@ -103,7 +104,7 @@ func (p *panel) each(visit func(*worker)) []*worker {
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	for i := range workers {
-		w := &worker{panel: p, observed: make([]netstate.BindOutcome, 0, 1+len(p.groups)/len(workers))}
+		w := &worker{panel: p}
 		workers[i] = w
 		if i < len(workers)-1 {
 			wait.Go(func() { w.work(&next, visit) })

@@ -42,7 +42,8 @@ func (a asked) report(ctx context.Context) (*diagnose.Report, error) {
 		a.adjust(s)
 		return questions(subjects, form, s)
 	}
-	_, reports, err := observe(ctx, query(subjects), ask, diagnose.Why, a.probe)
+	look := observation{query: query(subjects), ask: ask, why: diagnose.Why, probe: a.probe}
+	_, reports, err := look.observe(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,8 @@ func explainListen(ctx context.Context, c *console, address netip.AddrPort, o *s
 		}}
 	}
 	endpoint := netstate.Endpoint{Network: netstate.TCP, Port: address.Port(), LastPort: address.Port()}
-	_, reports, err := observe(ctx, netstate.Query{Endpoints: []netstate.Endpoint{endpoint}}, ask, diagnose.Why, true)
+	look := observation{query: netstate.Query{Endpoints: []netstate.Endpoint{endpoint}}, ask: ask, why: diagnose.Why, probe: true}
+	_, reports, err := look.observe(ctx)
 	if err != nil {
 		c.complain(err)
 		return

@@ -100,7 +100,8 @@ func explain(ctx context.Context, c *console, o *whyOptions) ([]*diagnose.Report
 		return nil, err
 	}
 	ask := func(s *netstate.Snapshot) []diagnose.Question { return questions(subjects, o.question, s) }
-	_, reports, err := observe(ctx, query(subjects), ask, diagnose.Why, !o.noProbe)
+	look := observation{query: query(subjects), ask: ask, why: diagnose.Why, probe: !o.noProbe}
+	_, reports, err := look.observe(ctx)
 	return reports, err
 }
 
