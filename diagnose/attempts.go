@@ -187,10 +187,8 @@ func (c *inquiry) mayBeTaken() bool {
 func (c *inquiry) mayHideBlocker() bool {
 	return slices.ContainsFunc(c.snapshot.Limits, func(l netstate.Limit) bool {
 		switch l.Kind {
-		case netstate.LimitBound:
-			return c.question.Network == netstate.TCP
-		case netstate.LimitSource, netstate.LimitUnstable, netstate.LimitUnsupported:
-			return true
+		case netstate.LimitBound, netstate.LimitSource, netstate.LimitUnstable, netstate.LimitUnsupported:
+			return about(l, c.question.Network)
 		}
 		return false
 	})

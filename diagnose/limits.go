@@ -26,12 +26,18 @@ func (c *inquiry) limits() []Limit {
 
 // concerns tells whether the limit is about a socket of the report.
 func (c *inquiry) concerns(l netstate.Limit) bool {
-	if l.Kind == netstate.LimitBound && c.question.Network != netstate.TCP {
+	if !about(l, c.question.Network) {
 		return false
 	}
 	return len(l.Inodes) == 0 || slices.ContainsFunc(c.rows, func(r row) bool {
 		return r.Inode != 0 && slices.Contains(l.Inodes, r.Inode)
 	})
+}
+
+// about tells whether a limit is about sockets of a network. Snapshots of before
+// limits had one have [netstate.LimitBound] of TCP alone.
+func about(l netstate.Limit, network netstate.Network) bool {
+	return l.Concerns(network) && (l.Kind != netstate.LimitBound || network == netstate.TCP)
 }
 
 func (c *inquiry) limitRemedy(kind netstate.LimitKind) string {

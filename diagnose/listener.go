@@ -160,7 +160,7 @@ func (c *inquiry) wasRefused() bool {
 
 func (c *inquiry) hidesBound() bool {
 	for _, l := range c.snapshot.Limits {
-		if l.Kind == netstate.LimitBound || l.Kind == netstate.LimitSource {
+		if about(l, c.question.Network) && (l.Kind == netstate.LimitBound || l.Kind == netstate.LimitSource) {
 			return true
 		}
 	}

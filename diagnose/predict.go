@@ -70,10 +70,8 @@ func unseen(s *netstate.Snapshot, request netstate.BindRequest) string {
 	}
 	for _, limit := range s.Limits {
 		switch limit.Kind {
-		case netstate.LimitUnstable, netstate.LimitUnsupported:
-			return limit.What
-		case netstate.LimitBound:
-			if request.Network == netstate.TCP {
+		case netstate.LimitUnstable, netstate.LimitUnsupported, netstate.LimitBound:
+			if about(limit, request.Network) {
 				return limit.What
 			}
 		}

@@ -67,3 +67,18 @@ func TestFreeBSDWithHiddenSockets(t *testing.T) {
 		t.Errorf("with the poorer source: %s", got)
 	}
 }
+
+// What is missing of one network says nothing of another.
+func TestLimitOfANetwork(t *testing.T) {
+	question := diagnose.Question{Network: netstate.TCP, Port: 8080}
+	for network, want := range map[netstate.Network]diagnose.Verdict{
+		netstate.TCP: diagnose.Unknown, netstate.UDP: diagnose.Free, netstate.Unix: diagnose.Free, "": diagnose.Unknown,
+	} {
+		s := machine("freebsd")
+		s.Limits = []netstate.Limit{{Kind: netstate.LimitSource, Network: network, What: "some sockets", Why: "nobody knows"}}
+		report := diagnose.Why(s, question)
+		if shown := len(report.Limits) > 0; report.Verdict != want || shown != (want == diagnose.Unknown) {
+			t.Errorf("a limit of %q: %s, with the limits %v", network, report.Verdict, report.Limits)
+		}
+	}
+}

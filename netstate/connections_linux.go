@@ -89,7 +89,7 @@ func procTableLimits(network Network, refusal error) []Limit {
 			Limit{Kind: LimitBound, What: "TCP sockets that are bound and neither listen nor are connected"})
 	}
 	for i := range limits {
-		limits[i].Why = why
+		limits[i].Network, limits[i].Why = network, why
 	}
 	return limits
 }

@@ -137,13 +137,13 @@ func checkFallbackLimits(t *testing.T, s *Snapshot, network Network) {
 func TestProcTableLimits(t *testing.T) {
 	const why = "the system refused NETLINK_SOCK_DIAG (operation not permitted), and what was read instead lacks them"
 	want := []Limit{
-		{Kind: LimitOwners, Why: why, What: "the owners and users of tcp sockets that other users have"},
-		{Kind: LimitSource, Why: why, What: "all but one of several tcp sockets that share an address (SO_REUSEPORT, SO_REUSEADDR)"},
-		{Kind: LimitSource, Why: why, What: "the interfaces, IPV6_V6ONLY, queues and cgroups of tcp sockets"},
-		{Kind: LimitSource, Why: why, What: "the remaining times of TIME_WAIT and FIN_WAIT2"},
-		{Kind: LimitSource, Why: why, What: "which tcp connections were accepted and which were opened here"},
-		{Kind: LimitSource, Why: why, What: "the other ends of tcp connections that wait for a close"},
-		{Kind: LimitBound, Why: why, What: "TCP sockets that are bound and neither listen nor are connected"},
+		{Kind: LimitOwners, Network: TCP, Why: why, What: "the owners and users of tcp sockets that other users have"},
+		{Kind: LimitSource, Network: TCP, Why: why, What: "all but one of several tcp sockets that share an address (SO_REUSEPORT, SO_REUSEADDR)"},
+		{Kind: LimitSource, Network: TCP, Why: why, What: "the interfaces, IPV6_V6ONLY, queues and cgroups of tcp sockets"},
+		{Kind: LimitSource, Network: TCP, Why: why, What: "the remaining times of TIME_WAIT and FIN_WAIT2"},
+		{Kind: LimitSource, Network: TCP, Why: why, What: "which tcp connections were accepted and which were opened here"},
+		{Kind: LimitSource, Network: TCP, Why: why, What: "the other ends of tcp connections that wait for a close"},
+		{Kind: LimitBound, Network: TCP, Why: why, What: "TCP sockets that are bound and neither listen nor are connected"},
 	}
 	if diff := cmp.Diff(want, procTableLimits(TCP, os.NewSyscallError("socket", unix.EPERM))); diff != "" {
 		t.Errorf("TCP (-want +got):\n%s", diff)

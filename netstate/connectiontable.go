@@ -32,9 +32,10 @@ func (s *Snapshot) addConnections(query portQuery, rows []psnet.ConnectionStat, 
 // unlistedLimit is the limit of a network whose sockets could not be listed.
 func unlistedLimit(network Network, failure error) Limit {
 	return Limit{
-		Kind: LimitUnsupported,
-		What: "the " + string(network) + " sockets",
-		Why:  "listing them failed: " + failure.Error(),
+		Kind:    LimitUnsupported,
+		Network: network,
+		What:    "the " + string(network) + " sockets",
+		Why:     "listing them failed: " + failure.Error(),
 	}
 }
 
@@ -61,6 +62,9 @@ func connectionTableLimits(query portQuery, lost int) []Limit {
 	}
 	if query.ephemeral {
 		limits = append(limits, Limit{Kind: LimitUnsupported, What: "how many " + name + " ports are in use", Why: why})
+	}
+	for i := range limits {
+		limits[i].Network = query.network
 	}
 	return limits
 }

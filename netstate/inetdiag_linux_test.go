@@ -175,7 +175,7 @@ func TestKernelWithoutBoundSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Limit{{
-		Kind: LimitBound,
+		Kind: LimitBound, Network: TCP,
 		What: "TCP sockets that are bound and neither listen nor are connected",
 		Why:  "this kernel does not list them (Linux does since 6.8)",
 	}}

@@ -4,6 +4,8 @@ package netstate
 // know about.
 type Limit struct {
 	Kind LimitKind `json:"kind"`
+	// Network is the one whose sockets it is about, "" for all of them.
+	Network Network `json:"network,omitempty"`
 	// What is missing, as a noun phrase: "the owner of socket 91234".
 	What string `json:"what"`
 	// Why it is, as a clause: "it belongs to root".
@@ -11,6 +13,9 @@ type Limit struct {
 	// Inodes are the sockets that it is about; empty for all.
 	Inodes []uint64 `json:"inodes,omitempty"`
 }
+
+// Concerns tells whether the limit is about sockets of a network.
+func (l Limit) Concerns(network Network) bool { return l.Network == "" || l.Network == network }
 
 // LimitKind classifies limits by what would lift them.
 type LimitKind string

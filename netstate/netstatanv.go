@@ -21,9 +21,10 @@ var netstatStates = map[string]State{
 // netstat because of refusal.
 func netstatLimit(network Network, refusal error) Limit {
 	return Limit{
-		Kind: LimitSource,
-		What: fmt.Sprintf("the users and accept queues of %s sockets, and which IPv4 connections an IPv6 socket has", network),
-		Why:  fmt.Sprintf("the kernel's own list can't be read (%v), and what netstat prints lacks them", refusal),
+		Kind:    LimitSource,
+		Network: network,
+		What:    fmt.Sprintf("the users and accept queues of %s sockets, and which IPv4 connections an IPv6 socket has", network),
+		Why:     fmt.Sprintf("the kernel's own list can't be read (%v), and what netstat prints lacks them", refusal),
 	}
 }
 

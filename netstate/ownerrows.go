@@ -17,9 +17,10 @@ func (rows ownerRows) of(ports portSet) (picked ownerRows, limits []Limit) {
 		case !ports.contains(r.Local.Port()):
 		case r.State == "":
 			limits = append(limits, Limit{
-				Kind: LimitUnstable,
-				What: fmt.Sprintf("the %s socket on %s", r.Network, r.Local),
-				Why:  fmt.Sprintf("it is in state %d, which is none that lasts", r.number),
+				Kind:    LimitUnstable,
+				Network: r.Network,
+				What:    fmt.Sprintf("the %s socket on %s", r.Network, r.Local),
+				Why:     fmt.Sprintf("it is in state %d, which is none that lasts", r.number),
 			})
 		default:
 			picked = append(picked, r)

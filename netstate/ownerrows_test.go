@@ -143,7 +143,7 @@ func decodedRows(t *testing.T, table *ownerTable, rows ...tableRow) ownerRows {
 func TestOwnerRowsWithoutAState(t *testing.T) {
 	rows := decodedRows(t, &tcp4Owners, tableRow{local: "127.0.0.1:5188", state: 12}, tableRow{local: "127.0.0.1:5189", state: 12})
 	picked, limits := rows.of(portSet{{First: 5188, Last: 5188}})
-	want := []Limit{{Kind: LimitUnstable, What: "the tcp socket on 127.0.0.1:5188", Why: "it is in state 12, which is none that lasts"}}
+	want := []Limit{{Kind: LimitUnstable, Network: TCP, What: "the tcp socket on 127.0.0.1:5188", Why: "it is in state 12, which is none that lasts"}}
 	if diff := cmp.Diff(want, limits); diff != "" || len(picked) > 0 {
 		t.Errorf("%v, (-want +got):\n%s", picked, diff)
 	}

@@ -53,6 +53,9 @@ func (windowsCalls) sockets(ctx context.Context, network Network) (rows ownerRow
 	if network == TCP {
 		rows, limits = withBoundTable(rows)
 	}
+	for i := range limits {
+		limits[i].Network = network
+	}
 	return rows, limits, nil
 }
 
@@ -99,7 +102,7 @@ func withBoundTable(rows ownerRows) (ownerRows, []Limit) {
 		}
 		if err != nil {
 			return rows, []Limit{{
-				Kind: LimitBound,
+				Kind: LimitBound, Network: TCP,
 				What: "TCP sockets that are bound and neither listen nor are connected",
 				Why:  "this system does not list them: " + err.Error(),
 			}}
@@ -156,6 +159,9 @@ func readConnectionRows(ctx context.Context, network Network, refusal error) (ro
 	}
 	if unreadable > 0 {
 		limits = append(limits, Limit{Kind: LimitSource, What: fmt.Sprintf("%d %s sockets", unreadable, network), Why: why})
+	}
+	for i := range limits {
+		limits[i].Network = network
 	}
 	return rows, limits, nil
 }

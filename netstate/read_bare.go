@@ -19,7 +19,7 @@ func readPolicy(s *Snapshot) {
 func readUnixPaths(s *Snapshot) {
 	for _, name := range unixNames(s.Query) {
 		s.Limits = append(s.Limits, Limit{
-			Kind: LimitUnsupported,
+			Kind: LimitUnsupported, Network: Unix,
 			What: "what stands at " + name,
 			Why:  "paths are not looked at on this system",
 		})

@@ -97,7 +97,7 @@ func (d *inetDiag) completeTCP(sockets []Socket, ports portSet, limits *[]Limit)
 	}
 	if !listed {
 		*limits = append(*limits, Limit{
-			Kind: LimitBound,
+			Kind: LimitBound, Network: TCP,
 			What: "TCP sockets that are bound and neither listen nor are connected",
 			Why:  "this kernel does not list them (Linux does since 6.8)",
 		})
@@ -120,7 +120,7 @@ func (d *inetDiag) completeTCP(sockets []Socket, ports portSet, limits *[]Limit)
 
 func unstableLimit(network Network) Limit {
 	return Limit{
-		Kind: LimitUnstable,
+		Kind: LimitUnstable, Network: network,
 		What: "all " + string(network) + " sockets at one moment",
 		Why:  "the kernel's tables changed during each of several readings",
 	}

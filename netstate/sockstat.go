@@ -191,6 +191,7 @@ func sockstatLimits(network Network, stated bool, refusal error) []Limit {
 		}
 	}
 	for i := range limits {
+		limits[i].Network = network
 		limits[i].Why = "the kernel's own list could not be read (" + refusal.Error() + "), and what sockstat prints lacks them"
 	}
 	return limits

@@ -16,7 +16,7 @@ func unixNames(query Query) []string {
 // limitPath says what is not known of a path. Bound is what may be bound to it
 // where a connection was not permitted.
 func (s *Snapshot) limitPath(p Path, bound string) {
-	limit := Limit{Kind: LimitPath}
+	limit := Limit{Kind: LimitPath, Network: Unix}
 	switch {
 	case p.Kind == PathUnknown:
 		limit.What = "what stands at " + p.Path
@@ -33,7 +33,7 @@ func (s *Snapshot) limitPath(p Path, bound string) {
 // abstractLimit is the limit for an abstract name where there are none.
 func abstractLimit(name string) Limit {
 	return Limit{
-		Kind: LimitUnsupported,
+		Kind: LimitUnsupported, Network: Unix,
 		What: "whether the abstract name " + name + " is taken",
 		Why:  "only Linux has abstract names",
 	}
@@ -45,7 +45,7 @@ func (s *Snapshot) limitPathOwners(p Path) {
 		return
 	}
 	s.Limits = append(s.Limits, Limit{
-		Kind: LimitPath,
+		Kind: LimitPath, Network: Unix,
 		What: "the processes that have the socket at " + p.Path,
 		Why:  "they are not looked for on this system",
 	})

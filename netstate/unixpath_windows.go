@@ -16,7 +16,7 @@ func readUnixPaths(s *Snapshot) {
 		}
 		s.Paths = append(s.Paths, lookAtPath(e.Path))
 		s.Limits = append(s.Limits, Limit{
-			Kind: LimitUnsupported,
+			Kind: LimitUnsupported, Network: Unix,
 			What: "who has the unix socket " + e.Path,
 			Why:  "Windows does not list unix sockets",
 		})

@@ -20,7 +20,7 @@ func TestReadUnixPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	owners := Limit{Kind: LimitPath, Why: "they are not looked for on this system"}
+	owners := Limit{Kind: LimitPath, Network: Unix, Why: "they are not looked for on this system"}
 	for name, want := range map[string]struct {
 		kind    PathKind
 		connect string

@@ -40,7 +40,7 @@ func readUnixRows(ctx context.Context, s *Snapshot) ([]unixRow, error) {
 		return boundSockets(rows), nil
 	}
 	missing := Limit{
-		Kind: LimitSource,
+		Kind: LimitSource, Network: Unix,
 		What: "the users of unix sockets, sockets bound to the same file under another name, and NUL bytes in abstract names",
 		Why:  "only /proc/net/unix could be read: " + refused.Error(),
 	}
