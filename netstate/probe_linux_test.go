@@ -3,12 +3,14 @@ package netstate
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"portdoc/netstate/netns"
 	"portdoc/netstate/netstatetest"
 )
 
@@ -23,6 +25,16 @@ func init() {
 	roles["probe without a family"] = func([]string) {
 		refuseSockets(unix.AF_INET6, unix.EAFNOSUPPORT)
 		printJSON(Probe([]BindRequest{request(TCP, "::1", 0), request(TCP, "127.0.0.1", 0)}))
+	}
+	roles["probe of both kinds of IPv6"] = func(arguments []string) {
+		must(netns.LoopbackUp())
+		must(os.WriteFile("/proc/sys/net/ipv6/bindv6only", []byte(arguments[0]), 0))
+		held, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		must(err)
+		must(unix.Bind(held, &unix.SockaddrInet4{Port: 5188}))
+		dual, only := request(TCP, "::", 5188), request(TCP, "::", 5188)
+		only.V6Only = true
+		printJSON(Probe([]BindRequest{dual, only, dual}))
 	}
 	roles["probe in a full process"] = func([]string) {
 		must(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: 0}))
@@ -137,6 +149,22 @@ func TestProbeV6Only(t *testing.T) {
 	want := []BindOutcome{{dual, "EADDRINUSE"}, {only, "ok"}}
 	if diff := cmp.Diff(want, Probe([]BindRequest{dual, only}), compareAddresses); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestProbeWhateverTheDefault: what new sockets have by sysctl bindv6only makes
+// no difference.
+func TestProbeWhateverTheDefault(t *testing.T) {
+	for _, setting := range []string{"0", "1"} {
+		command := netstatetest.Command("probe of both kinds of IPv6", setting)
+		command.SysProcAttr = netns.New()
+		var got []string
+		for _, outcome := range ask[[]BindOutcome](t, command) {
+			got = append(got, outcome.Result)
+		}
+		if want := []string{"EADDRINUSE", "ok", "EADDRINUSE"}; !slices.Equal(got, want) {
+			t.Errorf("bindv6only=%s: %q, want %q", setting, got, want)
+		}
 	}
 }
 
