@@ -135,6 +135,9 @@ func hostBefore(l *line, i int) (candidate, bool) {
 		for at > 0 && isHostByte(l.low[at-1]) {
 			at--
 		}
+		for at+1 < i && l.low[at] == '*' && l.low[at+1] != ':' { // **HOST:PORT** of Markdown
+			at++
+		}
 		host = l.low[at:i]
 	}
 	c := candidate{at: at}

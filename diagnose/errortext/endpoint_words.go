@@ -8,7 +8,7 @@ import (
 
 var (
 	// ('127.0.0.1', 8000)  ("::1", 8000, 0, 0)  (0.0.0.0, 143)
-	tuplePattern = match(`[(\[{]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`, ",")
+	tuplePattern = match(`[(\[{,]\s*[bu]?["']([^"'\s]*)["'],\s*(\d{1,5})\b|\(([0-9a-f.:*]+),\s*(?:port )?(\d{1,5})\)`, ",")
 	// bind(mail.example.com, 143) and listen(*, 80) of dovecot
 	callPattern = match(`\b(?:bind|listen)\(([a-z*][\w.*:-]*), (\d{2,5})\)`, "bind(", "listen(")
 	// {127,0,0,1},4000 and {0,0,0,0,0,0,0,0},4000 of Erlang

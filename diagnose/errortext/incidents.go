@@ -236,6 +236,9 @@ func (s *incidents) settle(inc *incident) {
 		if older == inc {
 			break
 		}
+		if older.kind == "" && older.shapes[0] == inc.shapes[0] {
+			older.kind = inc.kind // one attempt after another fails alike
+		}
 		s.settleOne(older)
 	}
 	s.settleOne(inc)

@@ -23,11 +23,11 @@ var (
 	comment = expressed(`^\s*(?://+|/\*|<!--)\s`)
 	hash    = expressed(`^\s*#+\s`)
 	// Documentation, which says when an error occurs.
-	whenever = expressed(`\b(?:occurs?|happens?|appears?|arises?|thrown|raised|returned) when\b|\bsteht für\b|表示`)
+	whenever = expressed(`\b(?:occurs?|happens?|appears?|arises?|thrown|raised|returned) when\b|\bit is (?:not possible|impossible) to (?:bind|listen)\b|\bsteht für\b|表示`)
 	// An entry in a list of troubles.
 	trouble = expressed(`^\W*(?:symptoms?|fix|solution|workaround|remedy|tip|troubleshooting)\W*:`)
 	// It asks or advises and does not state: a hint, a help text.
-	onlyAdvice = expressed(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bor configure this application|\bto listen on another port`)
+	onlyAdvice = expressed(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bor configure this application|\bthe process (?:listening|running) on\b|\bto listen on another port`)
 )
 
 // isListing tells that what a line says of a failure at index at is a program's

@@ -23,6 +23,8 @@ var (
 		match(`\bport\b.{0,12}\b(?:cannot|could not|can't|couldn't|can not) be (?:opened|bound|used|allocated|reserved)\b`, " be "),
 		match(`\b(?:could not|couldn't|cannot|can't) acquire (?:the |a )?(?:required )?'?port`, "acquire"),
 		match(`\bconflicts with an existing registration on the machine`, "existing registration"),
+		// HTTP.sys answers a taken prefix with ERROR_SHARING_VIOLATION.
+		match(`\bhttp(?:sys|listener)exception\b.{0,100}\bbeing used by another process`, "used by another process"),
 		match(`(?:端口|端口号|連接埠|埠).{0,16}(?:被占用|已被|占用|使用中)|ポート.{0,24}(?:使用され|使用中)|포트.{0,16}사용 ?중|порт.{0,24}(?:занят|используется)|puerto.{0,24}(?:en uso|ocupado|siendo (?:usad|utilizad)o)|port.{0,20}(?:déjà utilisé|bereits (?:verwendet|belegt|benutzt|in benutzung)|est occupé|zajęty|al in gebruik)|porta.{0,24}(?:in uso|em uso|ocupada|occupata|sendo (?:usada|utilizada)|utilizzata)`, "端口", "埠", "ポート", "포트", "порт", "puerto", "port"),
 	}
 	// Something that is no port of a network.
@@ -49,7 +51,7 @@ var (
 	privileged  = match(`\bprivileged ports?\b|\bpermission to (?:access|use|bind|open|listen on) (?:that |this |the )?port\b|\b(?:root|super-?user|administrator|sudo)\b[^.;]{0,24}\b(?:bind|listen)(?:ing)? (?:to|on)\b|\bport \S{1,8} requires (?:elevated|root|admin\w*)\b`, "privileged", "permission to", " port")
 	onlyRoot    = match(`\bprivileged ports can only\b|\bpermission to`, "privileged", "permission to")
 	// Plainly a bind, even if nothing is known of it.
-	noReason     = match(failure+` (?:(?:\w+ )?to )?(?:bind (?:\w+ ){0,3}(?:socket|port|address)|listen on any|(?:establish|create|open|set ?up) (?:\w+ ){0,2}listen\w* sockets?)\b|\bsocket bind failed\b|(?:^|[\]:>] ?)bind fail(?:ed|ure)?[.! ]*$`, "bind", "listen")
+	noReason     = match(failure+` (?:(?:\w+ )?to )?(?:bind (?:\w+ ){0,3}(?:socket|port|address)|listen on any|(?:establish|create|open|set ?up) (?:\w+ ){0,2}listen\w* sockets?)\b|\bsocket bind failed\b|(?:^|[\]:>] ?)bind (?:fail(?:ed|ure)?|error:? -?\d{1,3})[.! ]*$`, "bind", "listen")
 	serverFailed = match(`\bfailed to (?:start|create) server[.\s"']*$`, "start server", "create server")
 )
 
@@ -85,7 +87,7 @@ func takenMention(l *line) *mention {
 }
 
 // vagueTaken is a taken port that the line does not name but plainly means.
-var vagueTaken = expressed(`^bind\b|^conflicts with an existing registration|\bport (?:[x*#?]{2,6} )?(?:is |was |may |be )*(?:already )?(?:in use|being used|used|taken|allocated|bound)\b|listening on (?:a|the|that|this) (?:specified |requested |configured |given )?(?:port|address|socket)\b`)
+var vagueTaken = expressed(`^bind\b|^conflicts with an existing registration|^http|\bport (?:[x*#?]{2,6} )?(?:is |was |may |be )*(?:already )?(?:in use|being used|used|taken|allocated|bound)\b|listening on (?:a|the|that|this) (?:specified |requested |configured |given )?(?:port|address|socket)\b`)
 
 // inability is a way to say that something could not be bound.
 type inability struct {

@@ -27,8 +27,8 @@ type reason struct {
 
 var (
 	// An errno by its number: in Linux, BSD and macOS, Windows, libuv.
-	numberPattern = expressed(`(errno|os error|err\w*|code|exception|failed|rc|bind|:)["']?[\s:=#(\[-]{1,5}(10048|10013|10049|409[012]|98|99|48|49|13)["']?([^\w.]|$)|[(\[](10048|10013|10049|98|99|48|49|13)(?:[)\]:]|$)`)
-	strongNumber  = expressed(`^(errno|os error)$`)
+	numberPattern = expressed(`(errno|os error|error number|err\w*|code|exception|failed|rc|bind|:)["']?[\s:=#(\[-]{1,5}(10048|10013|10049|409[012]|98|99|48|49|13)["']?([^\w.]|$)|[(\[](10048|10013|10049|98|99|48|49|13)(?:[)\]:]|$)`)
+	strongNumber  = expressed(`^(errno|os error|error number)$`)
 	// "address … is already in use", with or without the address.
 	addressUsed = expressed(`\baddress\b[ :]*(?:\S*[:.\]]\S* )?\(?(?:is |was )?(?:already |currently )?(?:in use|used|bound)\b`)
 	// What else than a socket's address may be in use.
@@ -65,6 +65,7 @@ func reasonIn(low string) reason {
 	keep(nameIn(low, accesNames, Acces, true))
 	keep(sentenceIn(low, inUseSentences, AddrInUse, false))
 	keep(sentenceIn(low, notAvailSentences, AddrNotAvail, false))
+	keep(sentenceIn(low, absentSentences, AddrNotAvail, true))
 	keep(sentenceIn(low, accesSentences, Acces, false))
 	keep(sentenceIn(low, deniedSentences, Acces, true))
 	keep(addressUsedIn(low))

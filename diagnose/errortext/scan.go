@@ -106,7 +106,7 @@ func (s *Scanner) Close() error {
 }
 
 var triggers = sync.OnceValue(func() *automaton {
-	words := slices.Concat(inUseSentences, accesSentences, deniedSentences, notAvailSentences,
+	words := slices.Concat(inUseSentences, accesSentences, deniedSentences, notAvailSentences, absentSentences,
 		inUseNames, accesNames, notAvailNames, []string{
 			"10048", "10013", "10049", "-4091", "-4090", "-4092", "errno", "os error", "(98", "(48", "(99", "(49", "[98", "[48",
 			"bind", "listen", "in use", "used by", "being used", "already", "allocate", "occupied", "pen port", "pen udp", "pen tcp", "reserve", "claim", "obtain", "is taken", "unavailable",

@@ -72,6 +72,18 @@ func TestScan(t *testing.T) {
 		{"a socket's path after the reason", "bind: Address in use\nunix_listener: cannot bind to path: /run/a.sock\n", []string{"inuse-unix :-/run/a.sock bind 1"}},
 		{"a socket's path without a reason", "cannot bind to path: /run/a.sock\n", nil},
 		{"a source's comment", "// bind failed: Address already in use\n", nil},
+		{"Qt", "Error: The bound address is already in use\n", []string{"addrinuse :- bind 1"}},
+		{"Qt, another address", "Could not listen on 10.1.2.3:8080: The address is not available\n", []string{"addrnotavail 10.1.2.3:8080 listen 1"}},
+		{"an address of a house", "The address is not available\n", nil},
+		{"a tuple in a tuple", `{error,{cannot_listen,"0.0.0.0",5671,eaddrinuse}}`, []string{"addrinuse 0.0.0.0:5671 bind 1"}},
+		{"emphasis", "listen tcp **0.0.0.0:81:** bind: address already in use", []string{"addrinuse 0.0.0.0:81 bind 1"}},
+		{"attempts that fail alike", "could not bind on port 4040. Attempting port 4041.\ncould not bind on port 4041. Attempting port 4042.\njava.net.BindException: Cannot assign requested address\n", []string{"addrnotavail :4040 bind 1", "addrnotavail :4041 bind 2"}},
+		{"an error's number", "[udp] bind failed: Error number -10048 occurred", []string{"addrinuse :- bind 1"}},
+		{"a library's number", "[E] begin(): bind error: -8", []string{"addrinuse :- bind 1"}},
+		{"a prefix of HTTP.sys", "Listening on prefix: http://+:8080/a/\nHttpSysException (0x80004005): The process cannot access the file because it is being used by another process\n", []string{"addrinuse :8080 bind 2"}},
+		{"a file in use", "IOException: The process cannot access the file because it is being used by another process\n", nil},
+		{"who serves a port", "[ INFO ] The process listening on port 80 is /usr/sbin/httpd\n", nil},
+		{"a manual", "the address is a wildcard, then it is not possible to bind to this port for\nany other address.\n", nil},
 		{"another reason", "listen tcp 0.0.0.0:80: bind: no such device", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,14 +1,15 @@
 package errortext
 
 // The sentences below are what strerror (glibc 2.36 in its 40 languages, musl
-// 1.2), FormatMessage on Windows and djb's error_str print for three errors.
+// 1.2), FormatMessage on Windows, djb's error_str and Qt 5 and 6
+// (qnativesocketengine.cpp) print for three errors.
 // A to Z are in lower case; a first letter beyond ASCII is left out, for some
 // programs print the sentence in lower case.
 
 // inUseSentences are EADDRINUSE and WSAEADDRINUSE (10048).
 var inUseSentences = []string{
 	"address already in use", "address already used", "address in use",
-	"only one usage of each socket address",
+	"only one usage of each socket address", "bound address is already in use",
 	"дресът вече се използва", "adreça ja és en ús", "adresa je užívána",
 	"adressen er allerede i brug", "adresse wird bereits verwendet",
 	"διεύθυνση υποδοχής είναι ήδη σε χρήση", "adreso jam uziĝas",
@@ -48,7 +49,7 @@ var accesSentences = []string{
 
 // deniedSentences are EACCES, which a file gets more often than a socket.
 var deniedSentences = []string{
-	"permission denied", "access denied",
+	"permission denied", "access denied", "address is protected",
 	"бракуе правоў", "тказан достъп", "ha denegat el permís", "operace zamítnuta", "adgang nægtet",
 	"keine berechtigung", "ρνηση πρόσβασης", "mankas permeso", "permiso denegado", "lupa evätty",
 	"permission non accordée", "permission refusée", "pristup je odbijen", "engedély megtagadva",
@@ -79,6 +80,9 @@ var notAvailSentences = []string{
 	"该请求的地址无效", "要求的位址在其內容中無效", "要求したアドレスのコンテキストが無効", "요청한 주소는 해당 컨텍스트에서 유효하지 않습니다",
 	"ądany adres jest nieprawidłowy w tym kontekście",
 }
+
+// absentSentences are EADDRNOTAVAIL in words that other addresses get too.
+var absentSentences = []string{"address is not available"}
 
 // names are symbols of the errors in errno.h, libuv, Rust, .NET, Erlang and Zig,
 // and the Windows errors as an HRESULT (0x8007 and the error in hexadecimal).
