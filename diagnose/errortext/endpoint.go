@@ -126,6 +126,7 @@ func networkAfter(rest string) string {
 
 // hostBefore reads the host that ends at i, where ":PORT" begins.
 func hostBefore(l *line, i int) (candidate, bool) {
+	colon := i
 	host, at, ok := bracketBefore(l.low, i)
 	if !ok {
 		if i > 0 && strings.IndexByte(`'"`, l.low[i-1]) >= 0 { // 'HOST':PORT
@@ -148,6 +149,8 @@ func hostBefore(l *line, i int) (candidate, bool) {
 	c.network = schemeNetwork(scheme)
 	switch {
 	case ok:
+	case l.low[colon] == '#':
+		ok = isAddress(host) // not "closes #4328"
 	case host == "tcp" || host == "udp":
 		c.network, host, c.bare, ok = host, "", true, true
 	case host == "":

@@ -23,7 +23,7 @@ var (
 	comment = expressed(`^\s*(?://+|/\*|<!--)\s`)
 	hash    = expressed(`^\s*#+\s`)
 	// Documentation, which says when an error occurs.
-	whenever = expressed(`\b(?:occurs?|happens?|appears?|arises?|thrown|raised|returned) when\b|\bit is (?:not possible|impossible) to (?:bind|listen)\b|\bsteht für\b|表示`)
+	whenever = expressed(`\b(?:occurs?|happens?|appears?|arises?|thrown|raised|returned) when\b|\bit is (?:not possible|impossible) to (?:bind|listen)\b|\bhow to (?:handle|fix|solve|resolve|avoid)\b|\bsteht für\b|表示`)
 	// An entry in a list of troubles.
 	trouble = expressed(`^\W*(?:symptoms?|fix|solution|workaround|remedy|tip|troubleshooting)\W*:`)
 	// It asks or advises and does not state: a hint, a help text.

@@ -30,7 +30,7 @@ var (
 	// Other things that are bound: a DNS server's name, mounts, keys, LDAP.
 	otherBind   = expressed(`\b(?:open|mkdir|chown|chmod|unlink|stat|rename|opendir|exec\w*)\(\)|\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\bbind(?:ing)? (?:the |a )?(?:\w*key|shortcut|texture|queue|variable|param\w*|volume|event|statement)\b|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
 	listenWord  = match(`\blisten(?:s|ing|er|ers)?\b|\blisten_error|listening`, "listen")
-	connectWord = match(`\b(?:dial|dialing|connect|connecting|connectex|connection|connections? to|doconnect|connectexception|connection error|connectionerror|noroutetohostexception|getsockopt|curl)\b|phase=connect|http_?proxy error`, "connect", "dial", "noroute", "curl", "getsockopt", "http")
+	connectWord = match(`\b(?:dial|dialing|connect|connecting|connectex|connection|connections? to|doconnect|connectexception|connection error|connectionerror|noroutetohostexception|httprequestexception|webexception|getsockopt|curl)\b|phase=connect|http_?proxy error`, "connect", "dial", "noroute", "curl", "getsockopt", "http", "webexc")
 )
 
 // mentions are the failures that a line tells of.
@@ -166,7 +166,7 @@ var (
 	// A file's path right before the reason: /etc/shadow: Permission denied.
 	fileBefore = expressed(`(?:^|[\s"'=])(?:\.{0,2}/[^\s:]*|[a-z]:\\[^:]*)["']?(?:: | \()$`)
 	// Calls that set an address up and bind none.
-	otherCall = expressed(`\brtnetlink\b|\bsetsockopt\b|\bip_\w*membership\b`)
+	otherCall = expressed(`\brtnetlink\b|\bsetsockopt\b|\bip_\w*membership\b|\bmulticast group\b|\bjoin\w* (?:\w+ )?group\b`)
 	// Addresses of hosts that are used twice, which is no bind's failure.
 	notSocket = expressed(`\bdhcp\w*|\blease\b|\bduplicate (?:ip )?address|\barp\b|\bby (?:another )?host\b`)
 )

@@ -28,7 +28,7 @@ var (
 		match(`(?:端口|端口号|連接埠|埠).{0,16}(?:被占用|已被|占用|使用中)|ポート.{0,24}(?:使用され|使用中)|포트.{0,16}사용 ?중|порт.{0,24}(?:занят|используется)|puerto.{0,24}(?:en uso|ocupado|siendo (?:usad|utilizad)o)|port.{0,20}(?:déjà utilisé|bereits (?:verwendet|belegt|benutzt|in benutzung)|est occupé|zajęty|al in gebruik)|porta.{0,24}(?:in uso|em uso|ocupada|occupata|sendo (?:usada|utilizada)|utilizzata)`, "端口", "埠", "ポート", "포트", "порт", "puerto", "port"),
 	}
 	// Something that is no port of a network.
-	otherPorts = expressed(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b`)
+	otherPorts = expressed(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b|\bnodeport\b`)
 	// "could not bind", "Failed to listen on", "Problem binding to", and
 	// "cannot create server socket", "error starting the web server on port 80"
 	cannotBind = match(failure+`[^.:]{0,48}?\b(?:bind(?:ing)?|listen(?:ing)?|expose|forward\w*|register\w* (?:the )?url|`+
@@ -74,7 +74,7 @@ func phraseMention(l *line) *mention {
 func takenMention(l *line) *mention {
 	for _, taken := range portTaken {
 		at := taken.find(l.low)
-		if at == nil || onlyAdvice.MatchString(l.low) {
+		if at == nil || onlyAdvice.MatchString(l.low) || strings.HasSuffix(l.low[:at[1]], "ports are not available") {
 			continue
 		}
 		r := reason{kind: AddrInUse, at: at[0], end: at[1]}

@@ -84,6 +84,14 @@ func TestScan(t *testing.T) {
 		{"a file in use", "IOException: The process cannot access the file because it is being used by another process\n", nil},
 		{"who serves a port", "[ INFO ] The process listening on port 80 is /usr/sbin/httpd\n", nil},
 		{"a manual", "the address is a wildcard, then it is not possible to bind to this port for\nany other address.\n", nil},
+		{"a debug agent's command", "ERROR: transport error 202: bind failed: Address already in use\nUsing startup command: java -agentlib:jdwp=transport=dt_socket,address=8000,server=y\n", []string{"addrinuse :8000 bind 1"}},
+		{"AIX", "java.net.BindException: The socket name is already in use.\n", []string{"addrinuse :- bind 1"}},
+		{"a server of the name connect", "Starting connect web server on localhost:9001.\nFatal error: listen EADDRNOTAVAIL\n", []string{"addrnotavail localhost:9001 listen 2"}},
+		{"Docker's reason on the next line", "Error: ports are not available: exposing port TCP 127.0.0.1:80 -> 127.0.0.1:0:\nlisten tcp4 127.0.0.1:80: bind: Intento de acceso a un socket no permitido\n", []string{"acces 127.0.0.1:80 bind 1"}},
+		{"a multicast group", "Cannot join multicast group on NIF en0: Can't assign requested address\n", nil},
+		{"a port of a service", "spec.ports[0].nodePort: Invalid value: 30000: provided port is already allocated\n", nil},
+		{"a client of Windows", "System.Net.Http.HttpRequestException: An attempt was made to access a socket in a way forbidden by its access permissions. (example.com:80)\n ---> System.Net.Sockets.SocketException (10013): An attempt was made to access a socket in a way forbidden by its access permissions.\n", nil},
+		{"a ticket's number", "How to handle an \"Address already in use\" error, closes #4321\n", nil},
 		{"another reason", "listen tcp 0.0.0.0:80: bind: no such device", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

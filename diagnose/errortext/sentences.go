@@ -1,7 +1,7 @@
 package errortext
 
 // The sentences below are what strerror (glibc 2.36 in its 40 languages, musl
-// 1.2), FormatMessage on Windows, djb's error_str and Qt 5 and 6
+// 1.2), FormatMessage on Windows, AIX, djb's error_str and Qt 5 and 6
 // (qnativesocketengine.cpp) print for three errors.
 // A to Z are in lower case; a first letter beyond ASCII is left out, for some
 // programs print the sentence in lower case.
@@ -9,7 +9,7 @@ package errortext
 // inUseSentences are EADDRINUSE and WSAEADDRINUSE (10048).
 var inUseSentences = []string{
 	"address already in use", "address already used", "address in use",
-	"only one usage of each socket address", "bound address is already in use",
+	"only one usage of each socket address", "bound address is already in use", "socket name is already in use",
 	"дресът вече се използва", "adreça ja és en ús", "adresa je užívána",
 	"adressen er allerede i brug", "adresse wird bereits verwendet",
 	"διεύθυνση υποδοχής είναι ήδη σε χρήση", "adreso jam uziĝas",
@@ -62,7 +62,7 @@ var deniedSentences = []string{
 // notAvailSentences are EADDRNOTAVAIL and WSAEADDRNOTAVAIL (10049).
 var notAvailSentences = []string{
 	"cannot assign requested address", "can't assign requested address", "address not available",
-	"requested address is not valid in", "ip address can't be assigned to",
+	"requested address is not valid in", "socket name is not available on this system", "ip address can't be assigned to",
 	"едостъпен адрес на гнездо", "pogut assignar l'adreça sol", "ožadovanou adresu nelze přiřadit",
 	"ikke tildele den ønskede adresse", "angeforderte adresse kann nicht zugewiesen", "εκχώρηση της ζητηθήσας διεύθυνσης",
 	"eblas asigni petatan adreson", "se puede asignar la dirección solicitada", "yydettyä osoitetta ei voi asettaa",

@@ -38,7 +38,7 @@ var (
 	// A line about a connection, or a port of somebody else.
 	elsewhere = expressed(`\bclient\b|\bconnect(?:ed|ing|ion|ions|s)?\b|\baccept|\bremote|\bpeer\b|\brequest|\bdial|\bupstream\b|\brefused\b|\bestablished\b|\b(?:get|post|put|head) /|\bdatabase\b|\bbroker\b|\bproxy_pass\b|\bhttp/1|\btime_wait\b|\bclose_wait\b|\bdownload|\bfetch|\binstall|\bdocs?:|\bdocumentation\b|\bfrom\b|\bregistry\b|\bstop(?:ped|ping)\b|\bavailable on npm\b`)
 	// A line that only sounds like one about a connection.
-	awaited = expressed(`\b(?:listen|wait|accept)ing (?:for )?(?:\w+ ){0,2}connections? (?:on|at)\b`)
+	awaited = expressed(`\b(?:listen|wait|accept)ing (?:for )?(?:\w+ ){0,2}connections? (?:on|at)\b|\bstart\w* (?:\w+ ){0,4}server (?:on|at)\b`)
 	// A stack frame or other line that only continues the one before.
 	frame = expressed(`\s{2,}(?:at |from |file ")|[|\]>] {3,}\S|^\s+(?:at |from |file "|in |\.\.\.|\d+:|[\w$.<>]+\()|^\s*(?:--->|caused by|file "|at [\w.$]+\()|^goroutine |^\t|^\s{4,}`)
 	// Commands: ssh -L 8080:db:80, -D 1080; docker run -p 80:80; nc -l 80.
@@ -135,7 +135,7 @@ var (
 	explains = expressed(`\bhint\b|already running on|running on (?:port|socket)|listen to port|\bis another\b|\bidentify and stop\b|\bcould not create listen|^\W*(?:udp|tcp|https?|rtmp|rtsp)://|\bport \d+ (?:is|was)\b|on that port|\bin use\b|listening port|\b(?:unable|failed|cannot|can't|could not|couldn't|error)\b.*(?:\b(?:listen|bind|start|open|port)|server)`)
 	// Frames and sources that show which call failed.
 	bindFrame    = expressed(`\bbind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_?server\s*\(|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|\bsyscall: '(?:bind|listen)'|bun\b`)
-	connectFrame = expressed(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|\bsyscall: 'connect'|_http_client|new_connection|\bsockets?\.socket\.\w*(?:receive|send)\w*\(`)
+	connectFrame = expressed(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|httprequestexception|webexception|\bsyscall: 'connect'|_http_client|new_connection|\bsockets?\.socket\.\w*(?:receive|send)\w*\(`)
 	// What binds before it connects.
 	outgoing   = expressed(`create_connection\(|new_connection`)
 	startsHere = expressed(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d|^\s*:::\d`)
@@ -171,6 +171,9 @@ func explained(l *line, unix bool) endpoint {
 	none := endpoint{port: noPort}
 	if m := dumpKey.FindStringSubmatchIndex(l.low); m != nil {
 		return dumped(l.low[m[2]:m[3]], l.text[m[4]:m[5]])
+	}
+	if strings.Contains(l.low, "jdwp=") {
+		return commandEndpoint(l)
 	}
 	if !explains.MatchString(l.low) && !startsHere.MatchString(l.low) {
 		return none
