@@ -24,6 +24,8 @@ var (
 	hash    = expressed(`^\s*#+\s`)
 	// Documentation, which says when an error occurs.
 	whenever = expressed(`\b(?:occurs?|happens?|appears?|arises?|thrown|raised|returned) when\b|\bit is (?:not possible|impossible) to (?:bind|listen)\b|\bhow to (?:handle|fix|solve|resolve|avoid)\b|\bsteht für\b|表示`)
+	// An entry in a list of changes, and a line of a page on the web.
+	change = expressed(`^\W*(?:(?:closes|refs?|issue)? ?#\d+:? +)?(?:[\w./-]+: +)?(?:add(?:s|ed)?|fix(?:e[sd])?|squelch|return|document(?:s|ed)?|handles?d?|improved?|avoid|ignore|squash|allow|prevent|don't|do not) |</\w+>|<(?:code|span|td|li|p|em|pre)\b`)
 	// An entry in a list of troubles.
 	trouble = expressed(`^\W*(?:symptoms?|fix|solution|workaround|remedy|tip|troubleshooting)\W*:`)
 	// It asks or advises and does not state: a hint, a help text.
@@ -40,7 +42,7 @@ func isListing(l *line, m *mention, at int) bool {
 	if !m.empty() {
 		return false
 	}
-	if comment.MatchString(l.low) || whenever.MatchString(l.low) || isInlineCode(l.low, at) {
+	if comment.MatchString(l.low) || whenever.MatchString(l.low) || change.MatchString(l.low) || isInlineCode(l.low, at) {
 		return true
 	}
 	return m.op == "" && (trouble.MatchString(l.low) || hash.MatchString(l.low) && !strings.HasSuffix(l.low[:at], ": "))

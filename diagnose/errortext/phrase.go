@@ -28,7 +28,7 @@ var (
 		match(`(?:端口|端口号|連接埠|埠).{0,16}(?:被占用|已被|占用|使用中)|ポート.{0,24}(?:使用され|使用中)|포트.{0,16}사용 ?중|порт.{0,24}(?:занят|используется)|puerto.{0,24}(?:en uso|ocupado|siendo (?:usad|utilizad)o)|port.{0,20}(?:déjà utilisé|bereits (?:verwendet|belegt|benutzt|in benutzung)|est occupé|zajęty|al in gebruik)|porta.{0,24}(?:in uso|em uso|ocupada|occupata|sendo (?:usada|utilizada)|utilizzata)`, "端口", "埠", "ポート", "포트", "порт", "puerto", "port"),
 	}
 	// Something that is no port of a network.
-	otherPorts = expressed(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b|\bnodeport\b`)
+	otherPorts = expressed(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b|\bnodeport\b|\btaken (?:from|into)\b`)
 	// "could not bind", "Failed to listen on", "Problem binding to", and
 	// "cannot create server socket", "error starting the web server on port 80"
 	cannotBind = match(failure+`[^.:]{0,48}?\b(?:bind(?:ing)?|listen(?:ing)?|expose|forward\w*|register\w* (?:the )?url|`+
@@ -47,7 +47,7 @@ var (
 	// "bind() to ADDRESS failed"
 	bindFailed = match(`(?:\bbind(?:ing)?\b|\blisten(?:ing|ers?)?\b|\bforwarding\b)(?:\(\d?\))?[^;]{0,80}?\b(?:fail(?:ed|ure|s)?|error|unexpected error)\b`, "bind", "listen", "forwarding")
 	// Words that stand for it in one family of programs each.
-	otherPhrase = match(`\bfailed to initialize connector\b|\bunable to bind socket\b|\bports are not available\b|\bbinderrorexception\b|\bforwarding rule\b|\bcannot listen to port\b|\bconfigured to listen on port \d+ failed to start\b|\bcreate server tcp listening socket\b|\bfailed to initialize end point associated with protocolhandler\b`, "connector", "bind", "ports are", "forwarding rule", "listen", "end point")
+	otherPhrase = match(`\bfailed to initialize connector\b|\bunable to bind socket\b|\bports are not available\b|\bbinderrorexception\b|\bcannot listen to port\b|\bconfigured to listen on port \d+ failed to start\b|\bcreate server tcp listening socket\b|\bfailed to initialize end point associated with protocolhandler\b`, "connector", "bind", "ports are", "listen", "end point")
 	privileged  = match(`\bprivileged ports?\b|\bpermission to (?:access|use|bind|open|listen on) (?:that |this |the )?port\b|\b(?:root|super-?user|administrator|sudo)\b[^.;]{0,24}\b(?:bind|listen)(?:ing)? (?:to|on)\b|\bport \S{1,8} requires (?:elevated|root|admin\w*)\b`, "privileged", "permission to", " port")
 	onlyRoot    = match(`\bprivileged ports can only\b|\bpermission to`, "privileged", "permission to")
 	// Plainly a bind, even if nothing is known of it.

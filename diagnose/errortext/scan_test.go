@@ -92,6 +92,8 @@ func TestScan(t *testing.T) {
 		{"a port of a service", "spec.ports[0].nodePort: Invalid value: 30000: provided port is already allocated\n", nil},
 		{"a client of Windows", "System.Net.Http.HttpRequestException: An attempt was made to access a socket in a way forbidden by its access permissions. (example.com:80)\n ---> System.Net.Sockets.SocketException (10013): An attempt was made to access a socket in a way forbidden by its access permissions.\n", nil},
 		{"a ticket's number", "How to handle an \"Address already in use\" error, closes #4321\n", nil},
+		{"a list of changes", "- net: add EADDRINUSE to errors\n* Fix \"address already in use\" in tests\n", nil},
+		{"a page of the web", "<td><code>EADDRINUSE</code></td>\n", nil},
 		{"another reason", "listen tcp 0.0.0.0:80: bind: no such device", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
