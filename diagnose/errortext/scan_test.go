@@ -73,6 +73,11 @@ func TestScan(t *testing.T) {
 		{"a socket's path without a reason", "cannot bind to path: /run/a.sock\n", nil},
 		{"a source's comment", "// bind failed: Address already in use\n", nil},
 		{"another reason", "listen tcp 0.0.0.0:80: bind: no such device", nil},
+		{"a revision before the port", "Starting browser 96.0 (refs/heads@{#947}) on port 5060\nbind() failed: Address already in use\n", []string{"addrinuse :5060 bind 2"}},
+		{"a name server's address", "binding TCP socket to 10.0.0.1#53: address in use\n", []string{"addrinuse 10.0.0.1:53 bind 1"}},
+		{"a library's call in the next frame", "Unhandled: error -13 EACCES\n   at Net.Check(int status)\n   at Net.uv_tcp_bind(handle, addr)\n", []string{"acces :- bind 1"}},
+		{"a library's call on a file", "Unhandled: error -13 EACCES\n   at Files.Check(int status)\n   at Files.fs_open(path)\n", nil},
+		{"all of a range", "OSError: All ports from 7000 to 7099 are in use.", []string{"addrinuse :7000 bind 1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, brief(scan(t, test.text))); diff != "" {
