@@ -28,6 +28,10 @@ var (
 	trouble = expressed(`^\W*(?:symptoms?|fix|solution|workaround|remedy|tip|troubleshooting)\W*:`)
 	// It asks or advises and does not state: a hint, a help text.
 	onlyAdvice = expressed(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bor configure this application|\bto listen on another port`)
+	// The end of a sentence that supposes what it says.
+	supposed = expressed(`\b(?:if|unless|whenever|in case) (?:[^,.;:!?]|[,.;:!?]\S){0,60}$`)
+	// What a change of a program is called (conventionalcommits.org).
+	changeTitle = expressed(`^\W*(?:[0-9a-f]{7,40} )?(?:fix|feat|chore|refactor|perf|revert)(?:\([^)]*\))?!?: `)
 )
 
 // isListing tells that what a line says of a failure at index at is a program's
@@ -40,7 +44,7 @@ func isListing(l *line, m *mention, at int) bool {
 	if !m.empty() {
 		return false
 	}
-	if comment.MatchString(l.low) || whenever.MatchString(l.low) || isInlineCode(l.low, at) {
+	if comment.MatchString(l.low) || whenever.MatchString(l.low) || changeTitle.MatchString(l.low) || isInlineCode(l.low, at) {
 		return true
 	}
 	return m.op == "" && (trouble.MatchString(l.low) || hash.MatchString(l.low) && !strings.HasSuffix(l.low[:at], ": "))

@@ -73,11 +73,21 @@ func TestScan(t *testing.T) {
 		{"a socket's path without a reason", "cannot bind to path: /run/a.sock\n", nil},
 		{"a source's comment", "// bind failed: Address already in use\n", nil},
 		{"another reason", "listen tcp 0.0.0.0:80: bind: no such device", nil},
+		{"a service that isn't known", "./app -l http://[::1]:3000\nCannot create listening socket: Bad service '3000'\n", nil},
 		{"a revision before the port", "Starting browser 96.0 (refs/heads@{#947}) on port 5060\nbind() failed: Address already in use\n", []string{"addrinuse :5060 bind 2"}},
 		{"a name server's address", "binding TCP socket to 10.0.0.1#53: address in use\n", []string{"addrinuse 10.0.0.1:53 bind 1"}},
 		{"a library's call in the next frame", "Unhandled: error -13 EACCES\n   at Net.Check(int status)\n   at Net.uv_tcp_bind(handle, addr)\n", []string{"acces :- bind 1"}},
 		{"a library's call on a file", "Unhandled: error -13 EACCES\n   at Files.Check(int status)\n   at Files.fs_open(path)\n", nil},
+		{"an address is used", "Error: http://localhost:8080 is already used", []string{"addrinuse localhost:8080 bind 1"}},
+		{"an address is in use for something", "http://localhost:8080 is used for the callback", nil},
 		{"all of a range", "OSError: All ports from 7000 to 7099 are in use.", []string{"addrinuse :7000 bind 1"}},
+		{"a socket's path is bound", "lib/binder.rb:380:in `add': a server is already bound to: /run/web.sock (RuntimeError)", []string{"inuse-unix :-/run/web.sock bind 1"}},
+		{"a key that is already bound", "F1 is already bound to: help", nil},
+		{"only the call", "Serving on http://localhost:8082\npanic: failed to listen\n", []string{"addrinuse localhost:8082 listen 2"}},
+		{"only the call and no address", "$ ./server\nfailed to listen\n", nil},
+		{"a condition", "It tries the next port (5175, 5176) if 5174 is already in use.", nil},
+		{"a condition before the failure", "Set PORT if needed, port 5174 is already in use", []string{"addrinuse :5174 bind 1"}},
+		{"a title of a change", "fix(net): retry listen after EADDRINUSE", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, brief(scan(t, test.text))); diff != "" {
