@@ -50,10 +50,16 @@ func isListing(l *line, m *mention, at int) bool {
 	return m.op == "" && (trouble.MatchString(l.low) || hash.MatchString(l.low) && !strings.HasSuffix(l.low[:at], ": "))
 }
 
+// quotation is a name in quotation marks as Ruby and others write them: `name'.
+var quotation = expressed("^`[\\w<> ?!=]+'")
+
 // isInlineCode tells that index at is between backquotes that are not around
 // the whole line.
 func isInlineCode(low string, at int) bool {
 	before := strings.LastIndexByte(low[:at], '`')
+	for before >= 0 && quotation.MatchString(low[before:at]) {
+		before = strings.LastIndexByte(low[:before], '`')
+	}
 	after := strings.IndexByte(low[at:], '`')
 	return before >= 0 && after >= 0 && strings.ContainsFunc(low[:before]+low[at+after:], unicode.IsLetter)
 }
