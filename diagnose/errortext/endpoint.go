@@ -74,7 +74,7 @@ func colonEndpoints(l *line) []candidate {
 			continue
 		}
 		c, ok := hostBefore(l, m[0])
-		if !ok || startsWithMore(l.low[end:], c.address) {
+		if !ok || c.at == m[0] && l.low[m[0]] == '#' || startsWithMore(l.low[end:], c.address) {
 			continue
 		}
 		if port < vncDisplays && strings.Contains(l.low[max(0, c.at-24):c.at], "vnc") {

@@ -60,7 +60,7 @@ func (s *incidents) open(m mention, before *recent) {
 		}
 	}
 	switch {
-	case !m.empty() || m.needsPort:
+	case !m.empty() || m.needsPort && !m.terse:
 	case inc.op == Connect:
 		inc.announced = before.connects()
 	default:

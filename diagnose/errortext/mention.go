@@ -16,6 +16,9 @@ type mention struct {
 	// needsPort mentions say that something failed and no reason: they are
 	// nothing without an endpoint.
 	needsPort bool
+	// terse mentions name nothing but the call: for them an endpoint that was
+	// announced before is enough.
+	terse bool
 	// moreToCome mentions are complete but for what the next line says.
 	moreToCome bool
 }

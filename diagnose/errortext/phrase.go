@@ -9,11 +9,13 @@ const failure = `(?:\bcan(?:'?t|not)\b|\bcan not\b|\bcould(?: not|n't)\b|\bunabl
 
 var (
 	portTaken = []pattern{
-		match(`\b(?:ports?|address)\b[^;]{0,70}?\b(?:(?:is|are|was|were|be|been|already|currently|currently being|being) ){1,3}(?:in use|being used|used by|used|taken|occupied|allocated|bound|busy|claimed|running|open by|unavailable|not available|not free)\b`, "port", "address"),
+		match(`\b(?:ports?|address)\b[^;]{0,70}?\b(?:(?:is|are|was|were|be|been|all|both|already|currently|currently being|being) ){1,3}(?:in use|being used|used by|used|taken|occupied|allocated|bound|busy|claimed|running|open by|unavailable|not available|not free)\b`, "port", "address"),
+		match(`:\d{2,5}/?["')\]]? (?:is|was) (?:in use|occupied|(?:already|currently) (?:in use|used|taken|occupied|bound))\b`, " in use", "occupied", "used", "taken", "bound"),
 		match(`\bports? \S{1,24} (?:in use|taken|occupied|busy|unavailable|not available|already)\b`, "port"),
 		match(`\bport already (?:in use|used|taken|allocated|bound)\b|\bports? (?:is )?in use\b`, "port"),
 		match(`\b(?:already|something|some process|another|other process|process|something else) (?:\S+ ){0,3}?(?:listening|running|bound|using|uses|used)\b[^.;]{0,40}\bports?\b`, "port"),
 		match(`\balready \w+ing on (?:tcp |udp )?port \d`, "already"),
+		match(`\balready (?:\S+ ){0,3}?bound (?:to|on|at):? `, "bound to", "bound on", "bound at"),
 		match(`\bport \d+ is not open on \S+.*could not start`, "is not open on"),
 		match(`\bport \d+ is being used\b|\bport \d+ (?:has|had) (?:already )?been (?:taken|used|allocated)\b`, "port"),
 		match(`\bconnection in use: ?["'(u]|\banother (?:\S+ ){1,4}?already listen(?:s|ing)? on\b(?: (?:a|the|that|this) (?:specified |requested |configured |given )?(?:port|address|socket)\b)?|\bin use by another (?:process|program|application|server)\b|\bsomething is already running at\b`, "connection in use", "already listen", "in use by another", "already running at"),
@@ -51,7 +53,9 @@ var (
 	privileged  = match(`\bprivileged ports?\b|\bpermission to (?:access|use|bind|open|listen on) (?:that |this |the )?port\b|\b(?:root|super-?user|administrator|sudo)\b[^.;]{0,24}\b(?:bind|listen)(?:ing)? (?:to|on)\b|\bport \S{1,8} requires (?:elevated|root|admin\w*)\b`, "privileged", "permission to", " port")
 	onlyRoot    = match(`\bprivileged ports can only\b|\bpermission to`, "privileged", "permission to")
 	// Plainly a bind, even if nothing is known of it.
-	noReason     = match(failure+` (?:(?:\w+ )?to )?(?:bind (?:\w+ ){0,3}(?:socket|port|address)|listen on any|(?:establish|create|open|set ?up) (?:\w+ ){0,2}listen\w* sockets?)\b|\bsocket bind failed\b|(?:^|[\]:>] ?)bind (?:fail(?:ed|ure)?|error:? -?\d{1,3})[.! ]*$`, "bind", "listen")
+	noReason = match(failure+` (?:(?:\w+ )?to )?(?:bind (?:\w+ ){0,3}(?:socket|port|address)|listen on any|(?:establish|create|open|set ?up) (?:\w+ ){0,2}listen\w* sockets?)\b|\bsocket bind failed\b|(?:^|[\]:>] ?)bind (?:fail(?:ed|ure)?|error:? -?\d{1,3})[.! ]*$`, "bind", "listen")
+	// Nothing but the call that failed.
+	listenFailed = match(`(?:^|[\]:>] ?)(?:failed|unable|could not|cannot) (?:to )?listen[.! ]*$`, "listen")
 	serverFailed = match(`\bfailed to (?:start|create) server[.\s"']*$`, "start server", "create server")
 )
 
@@ -74,7 +78,7 @@ func phraseMention(l *line) *mention {
 func takenMention(l *line) *mention {
 	for _, taken := range portTaken {
 		at := taken.find(l.low)
-		if at == nil || onlyAdvice.MatchString(l.low) || strings.HasSuffix(l.low[:at[1]], "ports are not available") {
+		if at == nil || onlyAdvice.MatchString(l.low) || supposed.MatchString(l.low[:at[1]]) || strings.HasSuffix(l.low[:at[1]], "ports are not available") {
 			continue
 		}
 		r := reason{kind: AddrInUse, at: at[0], end: at[1]}
@@ -87,7 +91,7 @@ func takenMention(l *line) *mention {
 }
 
 // vagueTaken is a taken port that the line does not name but plainly means.
-var vagueTaken = expressed(`^bind\b|^conflicts with an existing registration|^http|\bport (?:[x*#?]{2,6} )?(?:is |was |may |be )*(?:already )?(?:in use|being used|used|taken|allocated|bound)\b|listening on (?:a|the|that|this) (?:specified |requested |configured |given )?(?:port|address|socket)\b`)
+var vagueTaken = expressed(`^bind\b|^conflicts with an existing registration|^http|\bport (?:[x*#?]{2,6} )?(?:is |was |may |might |already |be )*(?:in use|being used|used|taken|allocated|bound)\b|listening on (?:a|the|that|this) (?:specified |requested |configured |given )?(?:port|address|socket)\b`)
 
 // inability is a way to say that something could not be bound.
 type inability struct {
@@ -116,6 +120,11 @@ func cannotMention(l *line) *mention {
 	if at := serverFailed.find(l.low); at != nil {
 		m := inabilityAt(l, at, AddrInUse, true)
 		m.weak = true
+		return m
+	}
+	if at := listenFailed.find(l.low); at != nil {
+		m := inabilityAt(l, at, "", false)
+		m.terse = true
 		return m
 	}
 	plain := noReason.in(l.low) && !strings.Contains(l.low, "still could not")

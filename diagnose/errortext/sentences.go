@@ -97,7 +97,7 @@ var (
 var otherReasons = []string{
 	"operation not permitted", "invalid argument", "no such ", "not supported", "not known", "unsupported",
 	"refused", "timed out", "timeout", "too many open files", "missing port", "invalid port", "invalid value",
-	"invalid credentials", "invalid address", "malformed", "unreachable", "certificate", "unknown host", "unknown port",
+	"invalid credentials", "invalid address", "malformed", "unreachable", "certificate", "unknown host", "unknown port", "bad service", "bad hostname", "bad protocol",
 	"not found", "out of range", "parse", "resolve", "resolution", "getaddrinfo", "lookup", "bad file descriptor",
 	"shut down", "closed", "out of memory", "not configured", "name or service", "servname", "unmarshal", "nodename", "unexpected end",
 	"permission", "access is denied", "iptables", "nftables", "read-only", "privilege", "unauthorized", "forbidden", "protocol family", "address family",
