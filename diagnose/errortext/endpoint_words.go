@@ -139,6 +139,7 @@ var notations = []pattern{
 	match(`(?:\bto |:)()\[(\d{2,5})-\d{2,5}\]`, "["),
 	match(`\bport already in use:? ()(\d{2,5})\b`, "port already in use"),
 	match(`\b()(\d{2,5}) (?:port\b|(?:is |was )?(?:already |currently )?(?:in use|used|taken|occupied|allocated|bound)\b)`, "port", " in use", "used", "taken", "occupied", "allocated", "bound"),
+	match(`\bport between ()(\d{2,5}) and \d`, "port between"),
 	match(`\btried:? ()(\d{2,5})\b`, "tried"), // get-port of nuxt
 	match(`\brange:? ()\[?(\d{2,5})(?:-\d{2,5}\b|=)`, "range"),
 	// QEMU: hostfwd=tcp::2222-:22, 'tcp::2222-:22'

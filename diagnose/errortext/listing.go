@@ -28,14 +28,14 @@ var (
 	markup = expressed(`</\w+>|<(?:code|span|td|li|p|em|pre)\b`)
 	// An entry in a list of changes, and what a change of a program is called
 	// (conventionalcommits.org).
-	change = expressed(`^\W*(?:(?:closes|refs?|issue)? ?#\d+:? +)?(?:[\w./-]+: +)?(?:add(?:s|ed)?|fix(?:e[sd])?|squelch|return|document(?:s|ed)?|handles?d?|improved?|avoid|ignore|squash|allow|prevent|don't|do not) |` +
+	change = expressed(`^\W*(?:(?:closes|refs?|issue)? ?#\d+:? +)?(?:[\w./-]+: +)?(?:add(?:s|ed)?|fix(?:e[sd])?|squelch|suppress|treat|catch|detect|recogni[sz]e|translate|support|return|document(?:s|ed)?|handles?d?|improved?|avoid|ignore|squash|allow|prevent|don't|do not) |` +
 		`^\W*(?:[0-9a-f]{7,40} )?(?:fix|feat|chore|refactor|perf|revert)(?:\([^)]*\))?!?: `)
 	// An entry in a list of troubles.
 	trouble = expressed(`^\W*(?:symptoms?|fix|solution|workaround|remedy|tip|troubleshooting)\W*:`)
 	// It asks or advises and does not state: a hint, a help text.
 	onlyAdvice = expressed(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bor configure this application|\bthe process (?:listening|running) on\b|\bto listen on another port`)
 	// The end of a sentence that supposes what it says.
-	supposed = expressed(`\b(?:if|unless|whenever|in case) (?:[^,.;:!?]|[,.;:!?]\S){0,60}$`)
+	supposed = expressed(`\b(?:if|unless|whenever|in case|when (?:the|that|this)) (?:[^,.;:!?]|[,.;:!?]\S){0,60}$`)
 )
 
 // isListing tells that what a line says of a failure at index at is a program's

@@ -9,7 +9,7 @@ package errortext
 // inUseSentences are EADDRINUSE and WSAEADDRINUSE (10048).
 var inUseSentences = []string{
 	"address already in use", "address already used", "address in use",
-	"only one usage of each socket address", "bound address is already in use", "socket name is already in use",
+	"only one usage of each socket address", "bound address is already in use", "socket name is already in use", "host address is already in use",
 	"дресът вече се използва", "adreça ja és en ús", "adresa je užívána",
 	"adressen er allerede i brug", "adresse wird bereits verwendet",
 	"διεύθυνση υποδοχής είναι ήδη σε χρήση", "adreso jam uziĝas",

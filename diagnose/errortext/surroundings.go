@@ -36,7 +36,7 @@ var (
 	// A line in which a program tells where it will listen.
 	announcement = expressed(`listen|\bcreating\b|\bbind|\bstart|\bserv(?:e|ing)|server|\brunning\b|\bopen(?:ing)?\b|\blaunch|\bport\b|_port\b|\burl\b|\bendpoint\b|\binitializ|\bexpos|\bforward|\bhttp://|\bhttps://|--port|port=|-p \d|-l \d|address=`)
 	// A line about a connection, or a port of somebody else.
-	elsewhere = expressed(`\bclient\b|\bconnect(?:ed|ing|ion|ions|s)?\b|\baccept|\bremote|\bpeer\b|\brequest|\bdial|\bupstream\b|\brefused\b|\bestablished\b|\b(?:get|post|put|head) /|\bdatabase\b|\bbroker\b|\bproxy_pass\b|\bhttp/1|\btime_wait\b|\bclose_wait\b|\bdownload|\bfetch|\binstall|\bdocs?:|\bdocumentation\b|\bfrom\b|\bregistry\b|\bstop(?:ped|ping)\b|\bavailable on npm\b`)
+	elsewhere = expressed(`\bclient\b|\bcommand channel\b|\bconnect(?:ed|ing|ion|ions|s)?\b|\baccept|\bremote|\bpeer\b|\brequest|\bdial|\bupstream\b|\brefused\b|\bestablished\b|\b(?:get|post|put|head) /|\bdatabase\b|\bbroker\b|\bproxy_pass\b|\bhttp/1|\btime_wait\b|\bclose_wait\b|\bdownload|\bfetch|\binstall|\bdocs?:|\bdocumentation\b|\bfrom\b|\bregistry\b|\bstop(?:ped|ping)\b|\bavailable on npm\b`)
 	// A line that only sounds like one about a connection.
 	awaited = expressed(`\b(?:listen|wait|accept)ing (?:for )?(?:\w+ ){0,2}connections? (?:on|at)\b|\bstart\w* (?:\w+ ){0,4}server (?:on|at)\b`)
 	// A stack frame or other line that only continues the one before.
