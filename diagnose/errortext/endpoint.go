@@ -29,7 +29,7 @@ type candidate struct {
 
 // candidates are all endpoints in a line, in no order.
 func candidates(l *line) []candidate {
-	if !strings.ContainsAny(l.low, "0123456789/@") {
+	if !strings.ContainsAny(l.low, `0123456789/@\`) {
 		return nil
 	}
 	var found []candidate
@@ -136,7 +136,7 @@ func hostBefore(l *line, i int) (candidate, bool) {
 		for at > 0 && isHostByte(l.low[at-1]) {
 			at--
 		}
-		for at+1 < i && l.low[at] == '*' && l.low[at+1] != ':' { // **HOST:PORT** of Markdown
+		for at+1 < i && l.low[at] == '*' && l.low[at+1] != ':' && !maskedAddress.MatchString(l.low[at:i]) { // **HOST:PORT** of Markdown
 			at++
 		}
 		host = l.low[at:i]
@@ -149,6 +149,8 @@ func hostBefore(l *line, i int) (candidate, bool) {
 	c.network = schemeNetwork(scheme)
 	switch {
 	case ok:
+	case maskedAddress.MatchString(host):
+		host, ok = "", true
 	case l.low[colon] == '#':
 		ok = isAddress(host) // not "closes #4328"
 	case host == "tcp" || host == "udp":
@@ -166,6 +168,9 @@ func hostBefore(l *line, i int) (candidate, bool) {
 
 // masked is what stands where somebody removed an address: <your-ip>, #ipv4#.
 var masked = expressed(`(?:<[a-z0-9_ -]*(?:ip|addr|host)[a-z0-9_ -]*>|\[[a-z_ -]*(?:ip|addr|host)[a-z_ -]*\]|#[a-z0-9_-]*(?:ip|addr|host)[a-z0-9_-]*#|\{[a-z0-9_-]*(?:ip|addr|host)[a-z0-9_-]*\})$`)
+
+// maskedAddress is an IPv4 address whose numbers were removed: xx.xx.xx.xx.
+var maskedAddress = expressed(`^[*x#]+(?:\.[*x#\d]+){3}$`)
 
 func maskBefore(low string) (at int, ok bool) {
 	if low == "" || strings.IndexByte("]>#}", low[len(low)-1]) < 0 {

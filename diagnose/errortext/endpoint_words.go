@@ -25,7 +25,7 @@ func tupleEndpoints(l *line) []candidate {
 			host, digits = m[6:8], m[8:10]
 		}
 		name := l.low[host[0]:host[1]]
-		if name != "" && !isAddress(name) && !isKnownHost(name) && !strings.Contains(name, ".") {
+		if name != "" && !isAddress(name) && !isKnownHost(name) && !strings.Contains(name, ".") && !hostWords.MatchString(l.low[:m[0]+1]) {
 			continue
 		}
 		found = append(found, numbered(l, m[0], digits, canonical(name))...)

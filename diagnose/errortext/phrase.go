@@ -53,7 +53,7 @@ var (
 	privileged  = match(`\bprivileged ports?\b|\bpermission to (?:access|use|bind|open|listen on) (?:that |this |the )?port\b|\b(?:root|super-?user|administrator|sudo)\b[^.;]{0,24}\b(?:bind|listen)(?:ing)? (?:to|on)\b|\bport \S{1,8} requires (?:elevated|root|admin\w*)\b`, "privileged", "permission to", " port")
 	onlyRoot    = match(`\bprivileged ports can only\b|\bpermission to`, "privileged", "permission to")
 	// Plainly a bind, even if nothing is known of it.
-	noReason = match(failure+` (?:(?:\w+ )?to )?(?:bind (?:\w+ ){0,3}(?:socket|port|address)|listen on any|(?:establish|create|open|set ?up) (?:\w+ ){0,2}listen\w* sockets?)\b|\bsocket bind failed\b|(?:^|[\]:>] ?)bind (?:fail(?:ed|ure)?|error:? -?\d{1,3})[.! ]*$`, "bind", "listen")
+	noReason = match(failure+` (?:(?:\w+ )?to )?(?:bind (?:\w+ ){0,3}(?:socket|port|address)|listen on any|(?:establish|create|open|set ?up) (?:\w+ ){0,2}listen\w* sockets?)\b|\bsocket bind failed\b|(?:^|[\]:>] ?)bind (?:fail(?:ed|ure)?|error:? -?\d{1,3})[.! ]*$|\bbind\(\) failed\.`, "bind", "listen")
 	// Nothing but the call that failed.
 	listenFailed = match(`(?:^|[\]:>] ?)(?:failed|unable|could not|cannot) (?:to )?listen[.! ]*$`, "listen")
 	serverFailed = match(`\bfailed to (?:start|create) server[.\s"']*$`, "start server", "create server")

@@ -11,7 +11,7 @@ type line struct {
 }
 
 func newLine(number, plain int, raw []byte) *line {
-	text := clean(raw)
+	text := strings.ReplaceAll(clean(raw), `\'`, "'") // as Rust quotes it
 	return &line{number: number, text: text, low: unescape(lower(text)), plain: plain}
 }
 
@@ -27,7 +27,7 @@ type reason struct {
 
 var (
 	// An errno by its number: in Linux, BSD and macOS, Windows, libuv.
-	numberPattern = expressed(`(errno|os error|error number|err\w*|code|exception|failed|rc|bind|:)["']?[\s:=#(\[-]{1,5}(10048|10013|10049|409[012]|98|99|48|49|13)["']?([^\w.]|$)|[(\[](10048|10013|10049|98|99|48|49|13)(?:[)\]:]|$)`)
+	numberPattern = expressed(`(errno|os error|error number|err\w*|code|exception|failed|rc|bind|:)["']?[\s:=#(\[,-]{1,5}(10048|10013|10049|409[012]|98|99|48|49|13)["']?([^\w.]|$)|[(\[](10048|10013|10049|98|99|48|49|13)(?:[)\]:]|$)`)
 	strongNumber  = expressed(`^(errno|os error|error number)$`)
 	// "address … is already in use", with or without the address.
 	addressUsed = expressed(`\baddress\b[ :]*(?:\S*[:.\]]\S* )?\(?(?:is |was )?(?:already |currently )?(?:in use|used|bound)\b`)

@@ -109,7 +109,7 @@ var triggers = sync.OnceValue(func() *automaton {
 	words := slices.Concat(inUseSentences, accesSentences, deniedSentences, notAvailSentences, absentSentences,
 		inUseNames, accesNames, notAvailNames, []string{
 			"10048", "10013", "10049", "-4091", "-4090", "-4092", "errno", "os error", "(98", "(48", "(99", "(49", "[98", "[48",
-			"bind", "listen", "in use", "used by", "being used", "already", "allocate", "occupied", "pen port", "pen udp", "pen tcp", "reserve", "claim", "obtain", "is taken", "unavailable",
+			"bind", "listen", "in use", "used by", "being used", "already", "allocate", "occupied", "requested address", "pen port", "pen udp", "pen tcp", "reserve", "claim", "obtain", "is taken", "unavailable",
 			"not available", "not open on", "privileged port", "permission to", "empty port", "initialize", "start server", "ports are not",
 			"forward", "expose", "acquire", "existing registration", "registered", "register the url", "been used", "been taken", "error opening", "problem starting", "error starting", "to start", "not start", "n't start", "requires elevated", "requires root", "requires admin", " busy", "in another", "not be ", "can't be ",
 			"free port", "available port", "unused port", "create server", "server socket", "server on", "server at", "tcp server", "udp server", "http server", "web server", "socket server", "grpc server",

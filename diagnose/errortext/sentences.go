@@ -62,7 +62,7 @@ var deniedSentences = []string{
 // notAvailSentences are EADDRNOTAVAIL and WSAEADDRNOTAVAIL (10049).
 var notAvailSentences = []string{
 	"cannot assign requested address", "can't assign requested address", "address not available",
-	"requested address is not valid in", "socket name is not available on this system", "ip address can't be assigned to",
+	"requested address is not valid in", "socket name is not available on this system", "that ip address can't be assigned to", "that ip address can't be assigned-to", "invalid address: (",
 	"едостъпен адрес на гнездо", "pogut assignar l'adreça sol", "ožadovanou adresu nelze přiřadit",
 	"ikke tildele den ønskede adresse", "angeforderte adresse kann nicht zugewiesen", "εκχώρηση της ζητηθήσας διεύθυνσης",
 	"eblas asigni petatan adreson", "se puede asignar la dirección solicitada", "yydettyä osoitetta ei voi asettaa",
