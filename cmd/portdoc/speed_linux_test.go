@@ -34,14 +34,12 @@ func BenchmarkBesideSS(b *testing.B) {
 		{"taken, as linked", linked, taken},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			for b.Loop() {
-				ours, theirs := inTurn(30,
-					exec.Command(c.program, "why", c.port, "--json", "--no-probe"),
-					exec.Command(ss, "-tanp", "sport = :"+c.port))
-				b.ReportMetric(float64(ours.Microseconds()), "portdoc-µs")
-				b.ReportMetric(float64(theirs.Microseconds()), "ss-µs")
-				b.ReportMetric(float64(theirs)/float64(ours), "ss/portdoc")
-			}
+			ours, theirs := inTurn(b,
+				exec.Command(c.program, "why", c.port, "--json", "--no-probe"),
+				exec.Command(ss, "-tanp", "sport = :"+c.port))
+			b.ReportMetric(float64(ours.Microseconds()), "portdoc-µs")
+			b.ReportMetric(float64(theirs.Microseconds()), "ss-µs")
+			b.ReportMetric(float64(theirs)/float64(ours), "ss/portdoc")
 		})
 	}
 }
@@ -51,12 +49,10 @@ func BenchmarkBesideSS(b *testing.B) {
 // medians. One iteration is 30 runs of each.
 func BenchmarkCheckThousand(b *testing.B) {
 	portdoc := installed(b, linkedProgram(b))
-	for b.Loop() {
-		all, one := inTurn(30, exec.Command(portdoc, "check", "20000-20999"), exec.Command(portdoc, "check", "20000"))
-		b.ReportMetric(float64(all.Microseconds()), "1000-µs")
-		b.ReportMetric(float64(one.Microseconds()), "1-µs")
-		b.ReportMetric(float64(all)/float64(one), "1000/1")
-	}
+	all, one := inTurn(b, exec.Command(portdoc, "check", "20000-20999"), exec.Command(portdoc, "check", "20000"))
+	b.ReportMetric(float64(all.Microseconds()), "1000-µs")
+	b.ReportMetric(float64(one.Microseconds()), "1-µs")
+	b.ReportMetric(float64(all)/float64(one), "1000/1")
 }
 
 // linkedProgram builds portdoc as it is released.
@@ -83,18 +79,22 @@ func installed(b *testing.B, program string) string {
 	return name
 }
 
-// inTurn runs two commands alternately and returns their median times.
-func inTurn(runs int, a, b *exec.Cmd) (medianA, medianB time.Duration) {
+// inTurn runs two commands alternately, 30 times in an iteration, and returns
+// their median times.
+func inTurn(b *testing.B, first, second *exec.Cmd) (medianFirst, medianSecond time.Duration) {
+	const runs = 30
 	var times [2][]time.Duration
-	for range runs {
-		for i, command := range []*exec.Cmd{a, b} {
-			once := exec.Command(command.Path, command.Args[1:]...)
-			start := time.Now()
-			once.Run() // the exit status is the answer
-			times[i] = append(times[i], time.Since(start))
+	for b.Loop() {
+		for range runs {
+			for i, command := range []*exec.Cmd{first, second} {
+				once := exec.Command(command.Path, command.Args[1:]...)
+				start := time.Now()
+				once.Run() // the exit status is the answer
+				times[i] = append(times[i], time.Since(start))
+			}
 		}
 	}
 	slices.Sort(times[0])
 	slices.Sort(times[1])
-	return times[0][runs/2], times[1][runs/2]
+	return times[0][len(times[0])/2], times[1][len(times[1])/2]
 }
