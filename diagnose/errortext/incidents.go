@@ -136,7 +136,12 @@ func (s *incidents) merge(inc *incident, m *mention) {
 		inc.learn(m)
 		s.settleKnown(inc)
 	}
-	if retry && !inc.settled {
+	switch {
+	case !retry || inc.settled:
+	case inc.kind == "":
+		// Its reason comes after the last try.
+		inc.until = min(m.line.plain, inc.line.plain+mergeLines) + waitLines
+	default:
 		s.settle(inc)
 	}
 	if retry && inc.failure.Kind != "" {

@@ -169,7 +169,7 @@ var (
 	// A file's path right before the reason: /etc/shadow: Permission denied.
 	fileBefore = expressed(`(?:^|[\s"'=])(?:\.{0,2}/[^\s:]*|[a-z]:\\[^:]*)["']?(?:: | \()$`)
 	// Calls that set an address up and bind none.
-	otherCall = expressed(`\brtnetlink\b|\bsetsockopt\b|\bip_\w*membership\b|\bmulticast group\b|\bjoin\w* (?:\w+ )?group\b`)
+	otherCall = expressed(`\brtnetlink\b|\bioctl\b|\bifconfig\b|\bsetsockopt\b|\bip_\w*membership\b|\bmulticast group\b|\bjoin\w* (?:\w+ )?group\b`)
 	// Addresses of hosts that are used twice, which is no bind's failure.
 	notSocket = expressed(`\bdhcp\w*|\blease\b|\bduplicate (?:ip )?address|\barp\b|\bby (?:another )?host\b`)
 )
