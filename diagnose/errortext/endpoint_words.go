@@ -77,9 +77,9 @@ func numbered(l *line, at int, digits []int, address string) []candidate {
 }
 
 var (
-	portWord = expressed(`puerto|porta|poort|port|порт|ポート|端口|埠|포트|cổng|連接埠`)
+	portWord = expressed(`puerto|porta|poort|port|порт|ポート|端口|埠|포트|პორტ|cổng|連接埠`)
 	// What may stand between the word and the number.
-	portGap = expressed(`^(?:s (?:from|between)|s|\(s\)|番号|у|а|е|om|en|号)?(?:["'\]]{0,2}\s*(?:=>|[:=])\s*|\s+|[#\[(:'"]|$)?(?:(?:number|numero|número|nummer|nr\.?|no\.?|num|is|was|to|of|at|set to|already bound|n°)\s*[:=]?\s*)?(?:(?:tcp|udp)[ /:]?\s*)?[\s#"'\x60\[({:=]{0,3}(\d{1,5})`)
+	portGap = expressed(`^(?:s (?:from|between)|s|\(s\)|番号|і|ზე|у|а|е|om|en|号)?(?:["'\]]{0,2}\s*(?:=>|[:=])\s*|\s+|[#\[(:'"]|$)?(?:(?:number|numero|número|nummer|nr\.?|no\.?|num|is|was|to|of|at|set to|already bound|n°)\s*[:=]?\s*)?(?:(?:tcp|udp)[ /:]?\s*)?[\s#"'\x60\[({:=]{0,3}(\d{1,5})`)
 	// Keys of the other end's port, and words that only end in "port".
 	otherPort = expressed(`(?:remote|client|peer|source|src|dest|destination|upstream|backend|target|foreign|container|connect)[_.\- ]?$`)
 	noPortEnd = expressed(`(?:\b(?:re|su|im|ex|trans|pass|view|air|rap|com|de|sup|s|pur|dis)|rap)$`)

@@ -33,7 +33,7 @@ var (
 	// An entry in a list of troubles.
 	trouble = expressed(`^\W*(?:symptoms?|fix|solution|workaround|remedy|tip|troubleshooting)\W*:`)
 	// It asks or advises and does not state: a hint, a help text.
-	onlyAdvice = expressed(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bhint: |\bor configure this application|\bthe process (?:listening|running) on\b|\bto listen on another port`)
+	onlyAdvice = expressed(`^\W*(?:hint:|identify and stop|is another|do you already|make sure|check (?:that|if|whether)|ensure|see |usage)|\bif (?:the |that |this )?(?:port|address)|\bhint: |возможно|\bor configure this application|\bthe process (?:listening|running) on\b|\bto listen on another port`)
 	// The end of a sentence that supposes what it says.
 	supposed = expressed(`\b(?:if|unless|whenever|in case|when (?:the|that|this)) (?:[^,.;:!?]|[,.;:!?]\S){0,60}$`)
 )

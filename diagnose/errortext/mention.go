@@ -29,7 +29,7 @@ var (
 	goPattern = match(`\b(listen|dial) (tcp|udp|ip|unix)(?:[46]|gram|packet)?:? (\S+?):(?:[\s"']|bind\b|listen\b|$)`, "listen ", "dial ")
 	goSyscall = expressed(`^\s*(?:(bind|listen|socket|connect|connectex|setsockopt)\b:?)?\s*`)
 
-	bindWord = match(`\bbind(?:ing|s|ed)?\b|binderror|bindexception|\bbind0\b|make_sock|socket_server|\bcommbind|\bdobind|could not bind|\bbound to port\b|\balready bound\b|\bcreate server socket\b|绑定|綁定|監聽|监听|バインド|바인드|привязать|\benlazar\b|\blier l'adresse|\bbinden\b`, "bind", "make_sock", "socket_server", "bound", "server socket", "绑定", "綁定", "監聽", "监听", "バインド", "바인드", "привязать", "enlazar", "lier l")
+	bindWord = match(`\bbind(?:ing|s|ed)?\b|binderror|bindexception|\bbind0\b|make_sock|socket_server|\bcommbind|\bdobind|could not bind|\bbound to port\b|\balready bound\b|\bcreate server socket\b|绑定|綁定|監聽|监听|バインド|바인드|привязать|\benlazar\b|прив'язат|\blier (?:l'adresse|ipv)|\bbind(?:en|a)\b|მიბმ`, "bind", "make_sock", "socket_server", "bound", "server socket", "绑定", "綁定", "監聽", "监听", "バインド", "바인드", "привязать", "прив'язат", "enlazar", "lier ", "მიბმ")
 	// Other things that are bound: a DNS server's name, mounts, keys, LDAP.
 	otherBind   = expressed(`\b(?:open|mkdir|chown|chmod|unlink|stat|rename|opendir|exec\w*)\(\)|\bldap\w*|[/-]bind\b|\bbind[/9-]|\bbind mount|\bbind source|\bkey ?binding|\bbind(?:ing)? (?:the |a )?(?:\w*key|shortcut|texture|queue|variable|param\w*|volume|event|statement)\b|\brebind|\bbind variable|\bsimple bind|\bbind dn|\bbind param|\bto (?:the )?(?:driver|queue|exchange|model|properties)\b`)
 	listenWord  = match(`\blisten(?:s|ing|er|ers)?\b|\blisten_error|listening`, "listen")

@@ -107,6 +107,7 @@ func TestScan(t *testing.T) {
 		{"tries before the reason", strings.Repeat("could not bind on port 4050. Attempting port 4051.\n", 14) + "java.net.BindException: Cannot assign requested address\n", []string{"addrnotavail :4050 bind 1"}},
 		{"a question in another language", "LOG:  n'a pas pu lier IPv4 à l'adresse « 127.0.0.1 » : Adresse déjà utilisée\nASTUCE :  Un autre postmaster fonctionne-t'il déjà sur le port 5432 ?\n", []string{"addrinuse 127.0.0.1:5432 bind 1"}},
 		{"an interface's address", "ifconfig: ioctl (SIOCDIFADDR): Can't assign requested address\n", nil},
+		{"a bind in Ukrainian", "LOG: не вдалось прив'язатись до адреси IPv4 \"127.0.0.1\": Permission denied\nУКАЗІВКА: Можливо інший процес вже виконується на порті 5432?\n", []string{"acces 127.0.0.1:5432 bind 1"}},
 		{"another reason", "listen tcp 0.0.0.0:80: bind: no such device", nil},
 		{"a service that isn't known", "./app -l http://[::1]:3000\nCannot create listening socket: Bad service '3000'\n", nil},
 		{"a revision before the port", "Starting browser 96.0 (refs/heads@{#947}) on port 5060\nbind() failed: Address already in use\n", []string{"addrinuse :5060 bind 2"}},
