@@ -203,7 +203,7 @@ func within(found []candidate, at int) bool {
 var (
 	schemePath  = expressed(`\bunix:(?://)?([@/.][^\s"'\x60,;)]*)`)
 	quotedPath  = expressed(`["'\x60]((?:/|@|\\\\[.?]\\pipe\\)[^"'\x60]+)["'\x60]`)
-	barePath    = expressed(`(?:^|[\s:=(\[])(/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
+	barePath    = expressed(`(?:^|[\s:=(\[])(@?/[^\s"'\x60:,;()\[\]]+|\\\\[.?]\\pipe\\[^\s"']+)`)
 	socketName  = expressed(`(?i)\.(?:sock|socket|sck|skt)\w*$|\.sock\.|\.s\.[a-z]+\.\d+$|/\.x11-unix/|\\pipe\\|^@|/socket$`)
 	pathWord    = expressed(`(?:socket|address|bind(?:ing)?|to|unix|listen\w*|for|on|eaddrinuse|in use|path)["']?\s*[:=(]?\s*$`)
 	reasonEnd   = expressed(`(?:in use|eaddrinuse|denied|eacces):? ?$`)

@@ -25,6 +25,7 @@ var (
 		match(`\bport\b.{0,12}\b(?:cannot|could not|can't|couldn't|can not) be (?:opened|bound|used|allocated|reserved)\b`, " be "),
 		match(`\b(?:could not|couldn't|cannot|can't) acquire (?:the |a )?(?:required )?'?port`, "acquire"),
 		match(`\bconflicts with an existing registration on the machine`, "existing registration"),
+		match(`:\d{2,5} (?:is |was )?already (?:in use|bound|taken)\b`, "already"),
 		// HTTP.sys answers a taken prefix with ERROR_SHARING_VIOLATION.
 		match(`\bhttp(?:sys|listener)exception\b.{0,100}\bbeing used by another process`, "used by another process"),
 		match(`(?:端口|端口号|連接埠|埠).{0,16}(?:被占用|已被|占用|使用中)|ポート.{0,24}(?:使用され|使用中)|포트.{0,16}사용 ?중|порт.{0,24}(?:занят|используется)|puerto.{0,24}(?:en uso|ocupado|siendo (?:usad|utilizad)o)|port.{0,20}(?:déjà utilisé|bereits (?:verwendet|belegt|benutzt|in benutzung)|est occupé|zajęty|al in gebruik)|porta.{0,24}(?:in uso|em uso|ocupada|occupata|sendo (?:usada|utilizada)|utilizzata)`, "端口", "埠", "ポート", "포트", "порт", "puerto", "port"),
@@ -33,7 +34,7 @@ var (
 	otherPorts = expressed(`\bcom\d|/dev/|\bserial\b|\busb|\bmidi\b|\btty|\bhdmi|\bparallel port|\bcontainer name\b|\bnickname|\busername|\bemail|\bport type|\bvlan\b|\bveth|\blistening state\b|\bcolumn\b|\bnodeport\b|\btaken (?:from|into)\b`)
 	// "could not bind", "Failed to listen on", "Problem binding to", and
 	// "cannot create server socket", "error starting the web server on port 80"
-	cannotBind = match(failure+`[^.:]{0,48}?\b(?:bind(?:ing)?|listen(?:ing)?|expose|forward\w*|register\w* (?:the )?url|`+
+	cannotBind = match(failure+`[^.:]{0,48}?\b(?:bind(?:ing|ed)?|listen(?:ing)?|expose|forward\w*|register\w* (?:the )?url|`+
 		`(?:set ?up|start|creat|open|establish|initiali[sz])\w* [^.:]{0,30}?\b(?:listen\w*|endpoint))\b`,
 		"bind", "listen", "expose", "forward", "url", "endpoint")
 	cannotServe = match(failure+`[^.:]{0,24}?\b(?:set ?up|start|creat|open|establish|initiali[sz])\w* [^.:]{0,30}?\b(?:server sockets?|server (?:on|at)|(?:tcp|udp|https?|web|socket|grpc) server|on (?:tcp |udp |(?:address|host|interface|ip) \S+ (?:and )?)?port)\b`, "server", " on ")
@@ -53,7 +54,7 @@ var (
 	privileged  = match(`\bprivileged ports?\b|\bpermission to (?:access|use|bind|open|listen on) (?:that |this |the )?port\b|\b(?:root|super-?user|administrator|sudo)\b[^.;]{0,24}\b(?:bind|listen)(?:ing)? (?:to|on)\b|\bport \S{1,8} requires (?:elevated|root|admin\w*)\b`, "privileged", "permission to", " port")
 	onlyRoot    = match(`\bprivileged ports can only\b|\bpermission to`, "privileged", "permission to")
 	// Plainly a bind, even if nothing is known of it.
-	noReason = match(failure+` (?:(?:\w+ )?to )?(?:bind (?:\w+ ){0,3}(?:socket|port|address)|listen on any|(?:establish|create|open|set ?up) (?:\w+ ){0,2}listen\w* sockets?)\b|\bsocket bind failed\b|(?:^|[\]:>] ?)bind (?:fail(?:ed|ure)?|error:? -?\d{1,3})[.! ]*$|\bbind\(\) failed\.`, "bind", "listen")
+	noReason = match(failure+` (?:(?:\w+ )?to )?(?:bind (?:\w+ ){0,3}(?:socket|port|address)|listen on any|(?:establish|create|open|set ?up) (?:\w+ ){0,2}listen\w* sockets?)\b|\bsocket bind failed\b|(?:^|[\]:>] ?)bind (?:fail(?:ed|ure)?|error:? -?\d{1,3})[.! ]*$|\bbind\(\) failed\.|\bsocket can(?:'t|not) be (?:binded|bound)\b`, "bind", "listen")
 	// Nothing but the call that failed.
 	listenFailed = match(`(?:^|[\]:>] ?)(?:failed|unable|could not|cannot) (?:to )?listen[.! ]*$`, "listen")
 	serverFailed = match(`\bfailed to (?:start|create) server[.\s"']*$`, "start server", "create server")

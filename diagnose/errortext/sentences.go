@@ -35,7 +35,7 @@ var inUseSentences = []string{
 // accesSentences are WSAEACCES (10013). They name the socket, so that they can
 // come from nothing but a bind or a connect.
 var accesSentences = []string{
-	"access a socket in a way forbidden",
+	"access a socket in a way forbidden", "httplistenerexception (5)", "httplistenerexception: access is denied",
 	"zugriff auf einen socket war aufgrund der zugriffsrechte", "aufgrund der zugriffsrechte des sockets",
 	"accès à un socket de manière interdite", "accéder à un socket",
 	"acceso a un socket no permitido", "acesso a um soquete de uma maneira", "acesso a um socket de",

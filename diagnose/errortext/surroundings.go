@@ -135,7 +135,7 @@ var (
 	explains = expressed(`\bhint\b|already running on|running on (?:port|socket)|listen to port|\bis another\b|\bidentify and stop\b|\bcould not create listen|^\W*(?:udp|tcp|https?|rtmp|rtsp)://|\bport \d+ (?:is|was)\b|(?:port|puerto|porta|порт[уі]?|ポート|端口|포트|პორტზე) ?\d{1,5}[^.?]{0,80}[?？]|on that port|\bin use\b|listening port|\b(?:unable|failed|cannot|can't|could not|couldn't|error)\b.*(?:\b(?:listen|bind|start|open|port)|server)`)
 	// Frames and sources that show which call failed.
 	bindFrame    = expressed(`(?:\b|(?:tcp|udp|socket)\d?_)bind\w*\s*\(|\.listen\w*\s*\(|\blisten\w*\s*\(|create_server|start_?server\s*\(|start_server|create_datagram_endpoint|socketserver|tcpserver|httpserver|make_server|server_bind|\bbind0\b|serversocket|dobind|run_simple|\bsyscall: '(?:bind|listen)'|bun\b`)
-	connectFrame = expressed(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|connectexception|httprequestexception|webexception|\bsyscall: 'connect'|_http_client|new_connection|\bsockets?\.socket\.\w*(?:receive|send)\w*\(`)
+	connectFrame = expressed(`\bconnect\w*\s*\(|create_connection|\.request\(|urlopen|doconnect|error connecting to\b|connectexception|httprequestexception|webexception|\bsyscall: 'connect'|_http_client|new_connection|\bsockets?\.socket\.\w*(?:receive|send)\w*\(`)
 	// What binds before it connects.
 	outgoing   = expressed(`create_connection\(|new_connection`)
 	startsHere = expressed(`^\W{0,3}(?:https?://)?(?:\d{1,3}\.){3}\d{1,3}:\d|^\s*:::\d`)
