@@ -1,6 +1,7 @@
 package netstate
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"slices"
@@ -59,7 +60,7 @@ type portHolder struct {
 // open returns the port that the holder got.
 func (h portHolder) open(t *testing.T) uint16 {
 	t.Helper()
-	r := request(h.network, h.address, 0)
+	r := request(h.network, h.address, portFreeEverywhere(t))
 	r.V6Only = h.v6only
 	fd, err := probeSocket(r)
 	if err != nil {
@@ -82,6 +83,23 @@ func (h portHolder) open(t *testing.T) uint16 {
 		if err := unix.Listen(fd, 1); err != nil {
 			t.Fatal(err)
 		}
+	}
+	return boundPort(t, fd)
+}
+
+// portFreeEverywhere is a port that nobody has on any address: one that the
+// kernel picks for a single address or family may be taken on another.
+func portFreeEverywhere(t *testing.T) uint16 {
+	t.Helper()
+	r := request(TCP, "::", 0)
+	fd, err := probeSocket(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	address, _ := new(systemProber).socketAddress(r)
+	if err := errors.Join(new(systemProber).setOptions(fd, r), unix.Bind(fd, address)); err != nil {
+		t.Fatal(err)
 	}
 	return boundPort(t, fd)
 }

@@ -126,7 +126,6 @@ func networkAfter(rest string) string {
 
 // hostBefore reads the host that ends at i, where ":PORT" begins.
 func hostBefore(l *line, i int) (candidate, bool) {
-	colon := i
 	host, at, ok := bracketBefore(l.low, i)
 	if !ok {
 		if i > 0 && strings.IndexByte(`'"`, l.low[i-1]) >= 0 { // 'HOST':PORT
@@ -151,8 +150,6 @@ func hostBefore(l *line, i int) (candidate, bool) {
 	case ok:
 	case maskedAddress.MatchString(host):
 		host, ok = "", true
-	case l.low[colon] == '#':
-		ok = isAddress(host) // not "closes #4328"
 	case host == "tcp" || host == "udp":
 		c.network, host, c.bare, ok = host, "", true, true
 	case host == "":
