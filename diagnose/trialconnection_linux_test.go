@@ -79,11 +79,20 @@ func (t *trial) connectToServer(s *trialSocket) (peer int, err error) {
 // acceptSoon accepts a connection that is there or about to be.
 func acceptSoon(server int) (int, error) {
 	poll := []unix.PollFd{{Fd: int32(server), Events: unix.POLLIN}}
-	if n, err := unix.Poll(poll, 1000); n != 1 || err != nil {
+	if n, err := pollAgain(poll); n != 1 || err != nil {
 		return -1, errors.Join(errDropped, err)
 	}
 	fd, _, err := unix.Accept4(server, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 	return fd, err
+}
+
+// pollAgain waits a second for a descriptor, again where a signal of Go's
+// scheduler ended the wait.
+func pollAgain(poll []unix.PollFd) (n int, err error) {
+	for n, err = unix.Poll(poll, 1000); err == unix.EINTR; {
+		n, err = unix.Poll(poll, 1000)
+	}
+	return n, err
 }
 
 // age brings an established connection into a random state. Peer is the other
@@ -221,7 +230,7 @@ func (t *trial) taker() (*trialSocket, error) {
 			poll = append(poll, unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN})
 		}
 	}
-	if _, err := unix.Poll(poll, 1000); err != nil {
+	if _, err := pollAgain(poll); err != nil {
 		return nil, err
 	}
 	var ready *trialSocket

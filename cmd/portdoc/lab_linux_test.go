@@ -227,7 +227,11 @@ func awaitEnd(t *testing.T, pids []int) {
 			continue
 		}
 		must(err)
-		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 30_000); n != 1 {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 30_000)
+		for errors.Is(err, unix.EINTR) { // by a signal of Go's scheduler
+			n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 30_000)
+		}
+		if n != 1 {
 			t.Errorf("process %d is left: %v", pid, err)
 			unix.Kill(pid, unix.SIGKILL)
 		}
